@@ -1,0 +1,72 @@
+"""Examples: texts with their labels, one JSON object a line; what training and evaluation read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cubbyd.errors import InputFileError
+from cubbyd.taxonomy import CategoryId
+
+ALLOWED_KEYS = frozenset({"subject", "body", "text", "label", "labels", "id", "origin", "group", "date"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One text with its labels; labels is empty where the text is to be classified, or belongs nowhere."""
+
+    subject: str
+    body: str
+    labels: tuple[CategoryId, ...] = ()
+    line: int = 0
+    """The line in its file, from 1."""
+
+
+def read_examples(file: Path) -> Iterator[Example]:
+    """Read a file of JSON lines, lazily; empty lines are passed over.
+
+    A line has `subject` and `body` (or `text` for both), and `label` or `labels`. Raises InputFileError that names the line.
+    """
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    yield _read_line(file, number, line)
+    except OSError as error:
+        raise InputFileError(file, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise InputFileError(file, "is not UTF-8; save it as UTF-8 and try again") from error
+
+
+def _read_line(file: Path, number: int, line: str) -> Example:
+    try:
+        record = json.loads(line)
+    except ValueError as error:
+        raise InputFileError(file, f"is no JSON ({error}); write one object a line", line=number) from error
+    if not isinstance(record, dict):
+        raise InputFileError(file, 'holds no JSON object; write {"subject": …, "body": …, "label": …}', line=number)
+    if unknown := set(record) - ALLOWED_KEYS:
+        raise InputFileError(file, f"unknown key {min(unknown)!r}; allowed: {', '.join(sorted(ALLOWED_KEYS))}", line=number)
+    subject, body = _text(file, number, record, "subject"), _text(file, number, record, "body" if "body" in record else "text")
+    if not (subject.strip() or body.strip()):
+        raise InputFileError(file, "has no words: give subject and body, or text", line=number)
+    return Example(subject=subject, body=body, labels=_labels(file, number, record), line=number)
+
+
+def _text(file: Path, number: int, record: dict[str, Any], key: str) -> str:
+    value = record.get(key) or ""
+    if not isinstance(value, str):
+        raise InputFileError(file, f"{key} must be a string", line=number)
+    return value
+
+
+def _labels(file: Path, number: int, record: dict[str, Any]) -> tuple[CategoryId, ...]:
+    if "label" in record and "labels" in record:
+        raise InputFileError(file, "has both label and labels; keep one", line=number)
+    labels = record.get("labels", [record["label"]] if record.get("label") else [])
+    if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
+        raise InputFileError(file, "label must be a category's id, labels a list of ids", line=number)
+    return tuple(dict.fromkeys(CategoryId(label) for label in labels))
