@@ -149,6 +149,17 @@ class ClassifierError(CubbydError):
     """The classifier gave no answer for a mail; this never becomes a category."""
 
 
+class UnknownKind(ClassifierError):
+    """The configuration names a classifier backend that is not installed."""
+
+    exit_code = EXIT_CONFIG
+
+    def __init__(self, kind: str, known: list[str]) -> None:
+        """Name the key, what was found, and what is allowed."""
+        self.kind, self.known = kind, known
+        super().__init__(f"classifier.kind: found {kind!r}; allowed: {', '.join(known)}")
+
+
 class ClassifierUnavailable(ClassifierError):
     """The classifier cannot be reached now; the mail is asked for again later."""
 

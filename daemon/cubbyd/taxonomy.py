@@ -15,7 +15,7 @@ CategoryId = NewType("CategoryId", str)
 FOLDER_SEPARATOR = "/"
 """Levels of a folder in the configuration; the server's own delimiter is put in at the edge."""
 
-FOLDER_LEVEL = re.compile(r"[\w&+()-](?:[\w &+().,'-]{0,58}[\w&+()-])?")
+FOLDER_LEVEL = re.compile(r"[\w&+()-](?:[\w &+()-]{0,58}[\w&+()-])?")
 """One level of a folder name that Dovecot, Cyrus, Courier, Gmail and Exchange all take."""
 
 KEYWORD = re.compile(r"[A-Za-z0-9$_][A-Za-z0-9$_.-]{0,49}")

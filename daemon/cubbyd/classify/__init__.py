@@ -1,0 +1,1 @@
+"""Classifiers: one protocol, a module for each backend, loaded by name and only when chosen."""

@@ -1,0 +1,54 @@
+"""The classifier backends by name; each is imported only once the configuration chooses it.
+
+Other packages can add one by the entry point group `cubbyd.classifiers`: a callable that takes the Config and gives a
+Classifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib.metadata import entry_points
+
+from cubbyd.classify.protocol import Classifier
+from cubbyd.config import Config
+from cubbyd.errors import ModelFileError, UnknownKind
+
+ENTRY_POINTS = "cubbyd.classifiers"
+
+
+def _open_local(config: Config) -> Classifier:
+    from cubbyd.classify.local import LocalClassifier
+    from cubbyd.classify.modelfile import load_model
+    from cubbyd.message import RENDERER_VERSION
+
+    file = config.classifier.model
+    if not file.exists():
+        raise ModelFileError(file, f"there is no model yet; make one: cubbyd train EXAMPLES.jsonl --out {file}")
+    model = load_model(file, renderer=RENDERER_VERSION)
+    unknown = [category for category in model.categories if category not in config.taxonomy]
+    if unknown:
+        raise ModelFileError(
+            file,
+            f"was trained with the category {unknown[0]!r}, which the configuration does not have; "
+            "add it under [[categories]], or train again with the configuration's categories",
+        )
+    return LocalClassifier(model)
+
+
+BACKENDS: Mapping[str, Callable[[Config], Classifier]] = {"local": _open_local}
+
+
+def known_kinds() -> list[str]:
+    """Name every backend that can be chosen here."""
+    return sorted({*BACKENDS, *(point.name for point in entry_points(group=ENTRY_POINTS))})
+
+
+def load_classifier(config: Config) -> Classifier:
+    """Load the backend that the configuration names. Raises UnknownKind, ModelFileError."""
+    kind = config.classifier.kind
+    if kind in BACKENDS:
+        return BACKENDS[kind](config)
+    for point in entry_points(group=ENTRY_POINTS, name=kind):
+        loaded: Classifier = point.load()(config)
+        return loaded
+    raise UnknownKind(kind, known_kinds())

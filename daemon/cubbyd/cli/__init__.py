@@ -1,0 +1,66 @@
+"""The command line: one thin module for each command, imported when it is called.
+
+`cubbyd --help` must not wait for numpy and SQLAlchemy, so the commands are named here and loaded late.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import click
+
+from cubbyd import __version__
+
+COMMANDS = {
+    "demo": "Show the whole way of a mail, on a mail server and a sample mailbox that come with cubbyd.",
+    "check": "Check the configuration, the mail server and the model; change nothing.",
+    "run": "Watch the mailboxes and file their mail.",
+    "train": "Train the local classifier on labeled examples.",
+    "classify": "Classify mail files or examples; no mailbox needed.",
+    "status": "Show how each mailbox is doing.",
+    "history": "Show what went where, and why.",
+    "retry": "Give quarantined mail another chance.",
+}
+
+
+class LateGroup(click.Group):
+    """A group that imports a command's module when the command is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Name the commands, in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"cubbyd.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands for --help without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="The configuration; else $CUBBYD_CONFIG, ./cubbyd.toml, /etc/cubbyd/cubbyd.toml.",
+)
+@click.version_option(__version__, prog_name="cubbyd")
+@click.pass_context
+def cli(context: click.Context, config_file: Path | None) -> None:
+    """Watch a shared IMAP inbox and file each mail into the right folder, once.
+
+    \b
+    Begin here:
+      cubbyd demo
+      cubbyd --config cubbyd.toml check
+      cubbyd --config cubbyd.toml run --once --observe
+    """
+    context.obj = config_file

@@ -1,0 +1,155 @@
+"""`cubbyd check`: look at everything that a run needs, say what would happen, and change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cubbyd.cli.output import say_json
+from cubbyd.config import Config, find_config, load_config
+from cubbyd.errors import EXIT_FAILED, CubbydError
+from cubbyd.mailbox import Account, Mailbox, open_mailbox
+
+
+@dataclass(slots=True, kw_only=True)
+class Findings:
+    """What was looked at: facts, warnings, and errors that would keep cubbyd from filing."""
+
+    name: str
+    facts: dict[str, Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    exit_code: int = 0
+
+    def fail(self, error: CubbydError) -> None:
+        """Remember an error and the exit code that it stands for."""
+        self.errors.append(str(error))
+        self.exit_code = self.exit_code or error.exit_code or EXIT_FAILED
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each thing that was checked.")
+@click.pass_obj
+def command(config_file: Path | None, *, as_json: bool) -> None:
+    """Check the configuration, each connection and login, what the servers can do, the folders, and the model.
+
+    Nothing is changed: no folder is made, no mail is touched. Ends with 0 where a run would work.
+
+    \b
+    Example:
+      cubbyd --config cubbyd.toml check
+    """
+    file = find_config(config_file)
+    config = load_config(file)
+    from cubbyd.service.log import configure_logging
+
+    configure_logging(config.log)
+    findings = [_configuration(file, config), _model(config), *(_mailbox(file, config, name) for name in config.mailboxes)]
+    for finding in findings:
+        if as_json:
+            extra = {"warnings": finding.warnings, "errors": finding.errors}
+            say_json({"check": finding.name, "ok": not finding.errors, **finding.facts, **extra})
+        else:
+            _print(finding)
+    code = next((finding.exit_code for finding in findings if finding.exit_code), 0)
+    if not as_json:
+        done = "Everything is ready. Next: `cubbyd run --once --observe`, then `cubbyd history`."
+        click.echo(done if not code else "Not ready: mend what is marked with ✗ and check again.")
+    click.get_current_context().exit(code)
+
+
+def _print(finding: Findings) -> None:
+    click.echo(f"{'✗' if finding.errors else '✓'} {finding.name}")
+    for key, value in finding.facts.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+        click.echo(f"    {key.replace('_', ' ')}: {shown if shown not in ('', None) else '-'}")
+    for warning in finding.warnings:
+        click.echo(f"    ! {warning}")
+    for error in finding.errors:
+        click.echo(f"    ✗ {error}")
+
+
+def _configuration(file: Path, config: Config) -> Findings:
+    return Findings(
+        name=f"configuration {file}",
+        facts={
+            "mailboxes": sorted(config.mailboxes),
+            "categories": len(config.categories),
+            "action": config.filing.action,
+            "threshold": config.classifier.threshold,
+            "unsure_mail": "stays in the inbox" if config.filing.unsure == "stay" else f"goes to {config.review_folder}",
+            "state": str(config.state.directory),
+        },
+    )
+
+
+def _model(config: Config) -> Findings:
+    from cubbyd.classify.registry import load_classifier
+
+    found = Findings(name=f"classifier {config.classifier.kind}")
+    try:
+        classifier = load_classifier(config)
+    except CubbydError as error:
+        found.fail(error)
+        return found
+    found.facts["model"] = classifier.provenance.model
+    found.facts["file"] = str(config.classifier.model)
+    unknown = set(config.taxonomy.ids) - set(getattr(classifier, "categories", config.taxonomy.ids))
+    if unknown:
+        found.warnings.append(f"the model knows no example of: {', '.join(sorted(unknown))}; it will never choose them")
+    classifier.close()
+    return found
+
+
+def _mailbox(file: Path, config: Config, name: str) -> Findings:
+    from cubbyd.config import read_password
+
+    section = config.mailboxes[name]
+    found = Findings(name=f"mailbox {name}")
+    try:
+        account = Account(name=name, section=section, password=read_password(file, name, section))
+        found.facts["server"] = account.server
+        mailbox = open_mailbox(account)
+        try:
+            _look_at(found, config, section.inbox, mailbox)
+        finally:
+            mailbox.close()
+    except CubbydError as error:
+        found.fail(error)
+    return found
+
+
+def _look_at(found: Findings, config: Config, inbox: str, mailbox: Mailbox) -> None:
+    observing = config.filing.action == "observe"
+    status = mailbox.select(inbox, read_only=observing)
+    able = mailbox.capabilities
+    found.facts["login"] = "accepted"
+    found.facts["moving"] = "MOVE" if able.move else "COPY, then removing the original" + ("" if able.uidplus else " (no UIDPLUS)")
+    found.facts["watching"] = "IDLE, and polling" if able.idle else "polling alone"
+    if not observing:
+        found.facts["keywords"] = "kept" if status.keywords_allowed else "not kept by this server"
+    found.facts["mail_in_inbox"] = status.exists
+    missing = [folder for folder in config.target_folders if mailbox.status(folder) is None]
+    if "move" in config.filing.action:
+        found.facts["folders_to_be_created"] = missing
+    found.facts["what_would_happen"] = _prospect(config, status.exists)
+    if "label" in config.filing.action and not status.keywords_allowed:
+        only = config.filing.action == "label"
+        found.warnings.append("the server keeps no keywords: " + ("nothing can be labeled" if only else "mail is moved, not labeled"))
+        if only:
+            found.fail(CubbydError('set action = "move" in [filing]'))
+    if not able.move and not able.uidplus:
+        found.warnings.append("without MOVE and UIDPLUS a moved mail may show struck through in the inbox until a client expunges it")
+
+
+def _prospect(config: Config, count: int) -> str:
+    does = {
+        "observe": "be decided and recorded; nothing would change",
+        "label": "get the keyword of their category and stay",
+        "move": "be moved to their category's folder",
+        "move+label": "get their category's keyword and be moved to its folder",
+    }[config.filing.action]
+    return f"{count} mails of the inbox, but for those handled before, would {does}; unsure ones would be held"

@@ -1,0 +1,64 @@
+"""How commands speak: tables for people, one JSON object a line for programs, times in the reader's own zone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+NARROWEST = 100
+"""Columns that a table may use where the output is no terminal."""
+
+
+def console() -> Console:
+    """Open standard output for tables."""
+    made = Console(highlight=False)
+    return made if made.is_terminal else Console(highlight=False, width=max(made.width, NARROWEST))
+
+
+def say_json(value: Mapping[str, Any]) -> None:
+    """Print one object on one line."""
+    click.echo(json.dumps(value, ensure_ascii=False, default=_plain))
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="seconds")
+    return str(value)
+
+
+def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> Table:
+    """Make a table; cells are plain text, so that nothing in a mail is taken for markup."""
+    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column)
+    for row in rows:
+        made.add_row(*(Text(_printable("" if cell is None else str(cell))) for cell in row))
+    return made
+
+
+def _printable(text: str) -> str:
+    """Keep control characters of a mail from a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def local_time(moment: datetime | None) -> str:
+    """Say a time as a person reads it."""
+    return "never" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def age(moment: datetime | None, now: datetime) -> str:
+    """Say how long ago something was."""
+    if moment is None:
+        return "-"
+    seconds = max(0, int((now - moment) / timedelta(seconds=1)))
+    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"

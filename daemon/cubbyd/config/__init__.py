@@ -1,0 +1,36 @@
+"""The configuration: one TOML file, read once, as frozen typed sections."""
+
+from cubbyd.config.load import find_config, load_config
+from cubbyd.config.model import (
+    CategorySection,
+    ClassifierSection,
+    Config,
+    FilingAction,
+    FilingSection,
+    LogFormat,
+    LogLevel,
+    LogSection,
+    MailboxSection,
+    Security,
+    StateSection,
+    Unsure,
+)
+from cubbyd.config.secret import read_password
+
+__all__ = [
+    "CategorySection",
+    "ClassifierSection",
+    "Config",
+    "FilingAction",
+    "FilingSection",
+    "LogFormat",
+    "LogLevel",
+    "LogSection",
+    "MailboxSection",
+    "Security",
+    "StateSection",
+    "Unsure",
+    "find_config",
+    "load_config",
+    "read_password",
+]

@@ -1,0 +1,114 @@
+"""Find the TOML file, read it, and turn every fault into one error that names file, key, what was found, what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from cubbyd.config.model import Config
+from cubbyd.errors import ConfigError, Problem
+
+LONGEST_FOUND = 60
+"""Characters of a wrong value that an error shows."""
+
+PATH_KEYS = (("classifier", "model"), ("state", "directory"))
+
+
+def find_config(given: Path | None, environment: Mapping[str, str] | None = None) -> Path:
+    """Find the file: the one given, else $CUBBYD_CONFIG, else ./cubbyd.toml, else /etc/cubbyd/cubbyd.toml.
+
+    Raises ConfigError where there is none.
+    """
+    environment = os.environ if environment is None else environment
+    if given is not None:
+        return given
+    if named := environment.get("CUBBYD_CONFIG"):
+        return Path(named)
+    usual = (Path("cubbyd.toml"), Path("/etc/cubbyd/cubbyd.toml"))
+    for file in usual:
+        if file.exists():
+            return file
+    looked = "looked for $CUBBYD_CONFIG, " + ", ".join(str(file) for file in usual)
+    allowed = f"no such file ({looked}); copy config.example.toml there, or give --config FILE"
+    raise ConfigError(usual[0], (Problem(key="(file)", found="", allowed=allowed),))
+
+
+def load_config(file: Path) -> Config:
+    """Read and check a configuration file. Relative paths in it count from its own folder. Raises ConfigError."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(file, (_whole_file(f"cannot be read: {error.strerror}; give another with --config FILE"),)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(file, (_whole_file(f"is no TOML: {error}"),)) from error
+    try:
+        return Config(**_anchor_paths(values, file.absolute().parent))
+    except ValidationError as error:
+        problems = tuple(_problem(detail) for detail in error.errors(include_url=False))
+        raise ConfigError(file, problems) from None  # pydantic's own text repeats the input, a secret perhaps
+
+
+def _whole_file(reason: str) -> Problem:
+    return Problem(key="(file)", found="", allowed=reason)
+
+
+def _anchor_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+    for section, key in PATH_KEYS:
+        _anchor(values.get(section), key, folder)
+    mailboxes = values.get("mailboxes")
+    for mailbox in mailboxes.values() if isinstance(mailboxes, dict) else ():
+        for key in ("password_file", "ca_file"):
+            _anchor(mailbox, key, folder)
+    return values
+
+
+def _anchor(table: object, key: str, folder: Path) -> None:
+    if isinstance(table, dict) and isinstance(table.get(key), str):
+        table[key] = folder / Path(table[key]).expanduser()
+
+
+def _problem(detail: ErrorDetails) -> Problem:
+    key = _key(detail["loc"])
+    kind, secret = detail["type"], "password" in key
+    if kind == "extra_forbidden":
+        return Problem(key=key, found="", allowed=f"unknown key; {_known_keys(detail['loc'])}")
+    if kind == "missing":
+        return Problem(key=key, found="", allowed="is missing; config.example.toml shows it")
+    found = "" if secret or isinstance(detail["input"], dict | list | tuple | BaseModel) else _short(detail["input"])
+    message = detail["msg"].removeprefix("Value error, ")
+    return Problem(key=key, found=found, allowed=message[:1].lower() + message[1:])
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= LONGEST_FOUND else text[: LONGEST_FOUND - 1] + "…"
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    parts = [f"[{part + 1}]" if isinstance(part, int) else f".{part}" for part in location if part != "[key]"]
+    return "".join(parts).removeprefix(".") or "(file)"
+
+
+def _known_keys(location: tuple[int | str, ...]) -> str:
+    model: type[BaseModel] = Config
+    for part in location[:-1]:
+        if isinstance(part, str) and part in model.model_fields:
+            model = _section_of(model, part)
+    known = sorted(model.model_fields)
+    near = difflib.get_close_matches(str(location[-1]), known, n=1)
+    return (f"did you mean {near[0]}? " if near else "") + f"allowed: {', '.join(known)}"
+
+
+def _section_of(model: type[BaseModel], field: str) -> type[BaseModel]:
+    annotation = model.model_fields[field].annotation
+    for candidate in (annotation, *getattr(annotation, "__args__", ())):
+        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+            return candidate
+    return model

@@ -1,0 +1,171 @@
+"""Steps 8 to 10 of the way of one mail: plan, apply, settle.
+
+The intent is on disk before the mailbox is touched, and between two commits the mailbox is touched once. What the server
+does not confirm is looked up, never repeated blindly.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from cubbyd.errors import CommandRefused
+from cubbyd.filing.context import PassContext
+from cubbyd.filing.decision import Decision, Hold
+from cubbyd.filing.plan import Label, Relocate, plan
+from cubbyd.filing.recover import finish_copies, recover, settle
+from cubbyd.journal import Change, Record
+from cubbyd.lifecycle import State
+from cubbyd.mailbox import FolderStatus
+
+LOT = 500
+"""Mails that are filed together: grouped by target they make few commands; then new mail is looked for."""
+
+MOVE_AT_ONCE = 50
+"""Mails in one MOVE: what a cut connection leaves to be looked up."""
+
+REFUSED_PAUSE = timedelta(minutes=5)
+"""The wait after the server refused to file a mail: a full quota or a missing right does not mend itself in seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What is to be done with a group of mails: a keyword, a folder, or both."""
+
+    keyword: str | None
+    folder: str | None
+
+
+def file_some(context: PassContext) -> int:
+    """File the next decided mails; give how many were taken in hand. Raises MailboxError's kinds."""
+    waiting = context.journal.waiting(context.name, State.DECIDED, context.clock.now(), LOT)
+    groups: dict[Route, list[Record]] = defaultdict(list)
+    for record in waiting:
+        groups[_route(context, record)].append(record)
+    for route, records in groups.items():
+        for start in range(0, len(records), MOVE_AT_ONCE):
+            if context.should_stop():
+                return len(waiting)
+            _file(context, route, records[start : start + MOVE_AT_ONCE])
+    return len(waiting)
+
+
+def _route(context: PassContext, record: Record) -> Route:
+    decision = Decision(
+        category=record.category,
+        probability=record.probability or 0.0,
+        hold=Hold(record.hold) if record.hold else None,
+    )
+    keyword = folder = None
+    for action in plan(decision, context.rules):
+        match action:
+            case Label():
+                keyword = action.keyword
+            case Relocate():
+                folder = action.folder
+    if keyword and folder and not context.status.keywords_allowed:
+        keyword = None  # `cubbyd check` says so; the folder is what staff see
+    return Route(keyword, folder)
+
+
+def _file(context: PassContext, route: Route, records: Sequence[Record]) -> None:
+    if route == Route(None, None):
+        _settle_in_place(context, records)
+        return
+    try:
+        target = _open_target(context, route)
+    except CommandRefused as error:
+        _put_off(context, records, error)
+        return
+    planned = _plan(context, route, target, records)
+    try:
+        unconfirmed = _act(context, route, planned)
+    except CommandRefused as error:
+        recover(context)
+        _put_off(context, planned, error)
+        return
+    if unconfirmed:
+        recover(context)
+
+
+def _plan(context: PassContext, route: Route, target: FolderStatus | None, records: Sequence[Record]) -> list[Record]:
+    """Put the intent on disk."""
+    intent = {
+        "keyword": route.keyword,
+        "target_folder": route.folder,
+        "target_uidvalidity": target.uidvalidity if target else None,
+        "target_uid_from": target.uidnext if target else None,
+    }
+    context.journal.advance([Change(id=record.id, to=State.PLANNED, fields=intent) for record in records], context.clock.now())
+    return [
+        replace(
+            record,
+            state=State.PLANNED,
+            keyword=route.keyword,
+            target_folder=route.folder,
+            target_uidvalidity=target.uidvalidity if target else None,
+            target_uid_from=target.uidnext if target else None,
+        )
+        for record in records
+    ]
+
+
+def _settle_in_place(context: PassContext, records: Sequence[Record]) -> None:
+    context.journal.advance([Change(id=record.id, to=State.HELD) for record in records], context.clock.now())
+    for record in records:
+        context.note(record, State.HELD)
+
+
+def _open_target(context: PassContext, route: Route) -> FolderStatus | None:
+    """Make sure of the target folder, and learn from which UID on our mail will lie there."""
+    if route.keyword and not context.status.keywords_allowed:
+        raise CommandRefused(
+            f'mailbox {context.name}: the server keeps no keywords in {context.inbox}; set action = "move" in [filing]'
+        )
+    if route.folder is None:
+        return None
+    if route.folder not in context.targets:
+        context.mailbox.ensure_folder(route.folder)
+        status = context.mailbox.status(route.folder)
+        if status is None:
+            raise CommandRefused(f"mailbox {context.name}: folder {route.folder!r} was created and is not listed")
+        context.targets[route.folder] = status
+    return context.targets[route.folder]
+
+
+def _act(context: PassContext, route: Route, records: Sequence[Record]) -> bool:
+    """Touch the mailbox and settle what the server confirms; tell whether it left anything unconfirmed."""
+    uids = [record.uid for record in records]
+    if route.keyword and not context.mailbox.add_keyword(uids, route.keyword) and route.folder is None:
+        raise CommandRefused(
+            f'mailbox {context.name}: the server took the keyword {route.keyword} and dropped it; set action = "move" in [filing]'
+        )
+    if route.folder is None:
+        still_there = context.mailbox.present(uids)
+        done: list[tuple[Record, int | None]] = [(record, None) for record in records if record.uid in still_there]
+        settle(context, done)
+    elif context.mailbox.capabilities.move:
+        moved = context.mailbox.move(uids, route.folder)
+        done = [(record, moved[record.uid]) for record in records if record.uid in moved]
+        settle(context, done)
+        _raise_bound(context, route.folder, moved.values())
+    else:
+        copied = context.mailbox.copy(uids, route.folder)
+        done = [(record, copied[record.uid]) for record in records if record.uid in copied]
+        finish_copies(context, done)
+    return len(done) < len(records)
+
+
+def _raise_bound(context: PassContext, folder: str, uids: Iterable[int]) -> None:
+    """Remember that the next mail in the target will have a higher UID than those that just came in."""
+    target = context.targets[folder]
+    context.targets[folder] = replace(target, uidnext=max([target.uidnext or 1, *(uid + 1 for uid in uids)]))
+
+
+def _put_off(context: PassContext, records: Sequence[Record], error: CommandRefused) -> None:
+    """Leave mail decided that the server would not file, say so once, and try again later."""
+    until = context.clock.now() + REFUSED_PAUSE
+    context.journal.postpone([record.id for record in records], until=until, error=str(error))
+    context.problem(error)

@@ -1,0 +1,77 @@
+"""What the steps of one pass share, and what a pass reports."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+
+from cubbyd.classify.protocol import Classifier
+from cubbyd.clock import Clock
+from cubbyd.errors import CubbydError
+from cubbyd.filing.plan import Rules
+from cubbyd.journal import Journal, Record
+from cubbyd.lifecycle import State
+from cubbyd.mailbox import FolderStatus, Mailbox
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.filing")
+
+
+@dataclass(slots=True, kw_only=True)
+class PassReport:
+    """What one pass over a mailbox did."""
+
+    found: int = 0
+    """Mails that were new in the inbox."""
+    classified: int = 0
+    """Answers that the classifier gave."""
+    became: Counter[State] = field(default_factory=Counter)
+    """Mails by the state that the pass took them to."""
+    problems: list[CubbydError] = field(default_factory=list)
+    """What went wrong without ending the pass."""
+    was_stopped: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class PassContext:
+    """One pass over one mailbox: the parts that it works with, and what it learns on the way."""
+
+    name: str
+    inbox: str
+    rules: Rules
+    mailbox: Mailbox
+    journal: Journal
+    classifier: Classifier
+    clock: Clock
+    should_stop: Callable[[], bool]
+    status: FolderStatus
+    """The inbox as it was opened."""
+    targets: dict[str, FolderStatus] = field(default_factory=dict)
+    """Folders that are known to exist, with a lower bound of their UIDNEXT."""
+    report: PassReport = field(default_factory=PassReport)
+
+    def note(self, record: Record, to: State, *, folder: str | None = None, error: str | None = None) -> None:
+        """Count what became of a mail, and log it: ids, category, probability, duration, never mail text."""
+        self.report.became[to] += 1
+        duration = self.clock.now() - record.seen_at
+        details = {
+            "mailbox": self.name,
+            "uidvalidity": record.uidvalidity,
+            "uid": record.uid,
+            "category": record.category,
+            "probability": None if record.probability is None else round(record.probability, 3),
+            "hold": record.hold,
+            "folder": folder,
+            "error": error,
+            "duration_ms": duration // timedelta(milliseconds=1),
+        }
+        write = log.warning if error else log.info
+        write(f"mail {to}", **{key: value for key, value in details.items() if value is not None})
+
+    def problem(self, error: CubbydError) -> None:
+        """Remember what went wrong; the pass goes on with other mail."""
+        self.report.problems.append(error)
+        log.warning("pass has a problem", mailbox=self.name, error=str(error))

@@ -1,0 +1,36 @@
+"""From a prediction to a decision: which category, or held for people, and why. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cubbyd.classify.protocol import Prediction
+from cubbyd.taxonomy import CategoryId, Taxonomy
+
+
+class Hold(StrEnum):
+    """Why a mail is left to people."""
+
+    UNSURE = "unsure"  # no category is probable enough
+    EMPTY = "nothing to read"  # no words and no attachment names
+    PUT_BACK = "put back by a person"  # it was filed, or taken away, and is in the inbox again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What is to become of a mail: a category, or a reason to hold it."""
+
+    category: CategoryId | None
+    probability: float
+    hold: Hold | None
+
+
+def decide(prediction: Prediction, taxonomy: Taxonomy, threshold: float) -> Decision:
+    """Choose the most probable category where it reaches its threshold: the category's own, else the general one."""
+    known = [(category, p) for category, p in prediction.ranked if category in taxonomy]
+    category, probability = known[0]
+    own = taxonomy[category].threshold
+    if probability >= (threshold if own is None else own):
+        return Decision(category=category, probability=probability, hold=None)
+    return Decision(category=None, probability=probability, hold=Hold.UNSURE)

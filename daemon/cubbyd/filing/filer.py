@@ -1,0 +1,89 @@
+"""One pass over one mailbox: recover, scan, judge, file, until nothing is left to do or a stop is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cubbyd.classify.protocol import Classifier
+from cubbyd.clock import Clock
+from cubbyd.errors import ClassifierUnavailable
+from cubbyd.filing.apply import LOT, file_some
+from cubbyd.filing.context import PassContext, PassReport
+from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, judge_some
+from cubbyd.filing.plan import Rules
+from cubbyd.filing.recover import recover
+from cubbyd.journal import Journal
+from cubbyd.mailbox import Mailbox
+
+
+class Filer:
+    """Files the mail of one mailbox; keeps nothing but what the journal keeps."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        inbox: str,
+        rules: Rules,
+        journal: Journal,
+        classifier: Classifier,
+        clock: Clock,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Take the parts; `should_stop` is asked between mails and ends a pass early and cleanly."""
+        self._name, self._inbox, self._rules = name, inbox, rules
+        self._journal, self._classifier, self._clock, self._should_stop = journal, classifier, clock, should_stop
+
+    def run(self, mailbox: Mailbox, *, full_scan: bool = False) -> PassReport:
+        """Do one pass over an open connection.
+
+        With full_scan, compare the whole inbox with the record, so that a mail below the watermark is found too.
+        Raises MailboxError's kinds; the journal then knows what was in hand, and the next pass settles it.
+        """
+        status = mailbox.select(self._inbox, read_only=self._rules.observe)
+        context = PassContext(
+            name=self._name,
+            inbox=self._inbox,
+            rules=self._rules,
+            mailbox=mailbox,
+            journal=self._journal,
+            classifier=self._classifier,
+            clock=self._clock,
+            should_stop=self._should_stop,
+            status=status,
+        )
+        if not self._rules.observe:
+            recover(context)
+        self._scan(context, full_scan=full_scan)
+        self._work(context)
+        context.report.was_stopped = self._should_stop()
+        return context.report
+
+    def _scan(self, context: PassContext, *, full_scan: bool) -> None:
+        now, uidvalidity = self._clock.now(), context.status.uidvalidity
+        last_uid, has_changed = self._journal.open_folder(self._name, self._inbox, uidvalidity, now)
+        uids = context.mailbox.all_uids() if full_scan or has_changed or last_uid == 0 else context.mailbox.uids_above(last_uid)
+        context.report.found += self._journal.record_scan(self._name, self._inbox, uidvalidity, uids, now)
+
+    def _work(self, context: PassContext) -> None:
+        """Judge and file in turns, so that filing begins early and new mail is met on the way."""
+        is_answering = True
+        while not self._should_stop():
+            judged = 0
+            while is_answering and judged < LOT and not self._should_stop():
+                try:
+                    some = judge_some(context)
+                except ClassifierUnavailable as error:
+                    context.problem(error)
+                    is_answering = False
+                    break
+                judged += some
+                if some < 1:
+                    break
+            filed = 0 if self._rules.observe else file_some(context)
+            if not judged and not filed:
+                break
+            if judged >= FETCH_AT_ONCE:
+                self._scan(context, full_scan=False)
+        if context.report.classified:
+            self._journal.release(self._name, OUTAGE)

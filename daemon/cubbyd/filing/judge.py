@@ -1,0 +1,188 @@
+"""Steps 2 to 7 of the way of one mail: claim, fetch, parse, prepare, classify, decide.
+
+An attempt is counted before anything is tried, so that a mail that kills the process is noticed; a mail that was tried
+before is tried alone, so that it harms no other. No failure here ever becomes a category.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from cubbyd.classify.protocol import Prediction
+from cubbyd.classify.serial import prediction_to_json
+from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, CommandRefused
+from cubbyd.filing.backoff import LONGEST, pause_after
+from cubbyd.filing.context import PassContext
+from cubbyd.filing.decision import Decision, Hold, decide
+from cubbyd.filing.inherit import inherit
+from cubbyd.journal import Change, Record
+from cubbyd.lifecycle import State
+from cubbyd.mailbox import RawMessage
+from cubbyd.message import ClassifierInput, parse, render
+from cubbyd.message.identity import fingerprint
+
+FETCH_AT_ONCE = 50
+"""Mails in one FETCH and in memory at once: at most 50 x 256 KiB."""
+
+DEATHS = 3
+"""How often a mail may be in hand when the process dies before it is set aside."""
+
+DELETED_PAUSE = timedelta(minutes=10)
+"""A mail that somebody marked \\Deleted is left alone, and looked at again: the mark can be taken off."""
+
+OUTAGE = "classifier unavailable: "
+"""Begins the error of a mail that waits for the classifier alone; such mail is due at once when it answers again."""
+
+NOT_DELIVERED = "the server lists this mail and does not deliver it"
+
+
+def judge_some(context: PassContext) -> int:
+    """Take the next waiting mails as far as a decision; give how many were taken in hand.
+
+    Raises ClassifierUnavailable where the classifier gave no answer at all, MailboxError's kinds.
+    """
+    waiting = context.journal.waiting(context.name, State.SEEN, context.clock.now(), FETCH_AT_ONCE)
+    fresh = [record for record in waiting if record.attempts == 0]
+    lot = fresh or waiting[:1]
+    if not lot:
+        return 0
+    alive = _set_aside_killers(context, lot)
+    context.journal.claim([record.id for record in alive], context.clock.now())
+    claimed = [replace(record, attempts=record.attempts + 1) for record in alive]
+    fetched = context.mailbox.fetch([record.uid for record in claimed]) if claimed else {}
+    _settle_missing(context, [record for record in claimed if record.uid not in fetched])
+    _leave_deleted(context, [record for record in claimed if record.uid in fetched and fetched[record.uid].is_deleted])
+    here = [record for record in claimed if record.uid in fetched and not fetched[record.uid].is_deleted]
+    _judge(context, _take_over(context, _identify(context, here, fetched)), fetched)
+    return len(lot)
+
+
+def _set_aside_killers(context: PassContext, lot: Sequence[Record]) -> list[Record]:
+    killers = [record for record in lot if record.attempts >= DEATHS and record.error is None]
+    for record in killers:
+        _quarantine(context, record, f"cubbyd ended {record.attempts} times with this mail in hand")
+    return [record for record in lot if record not in killers]
+
+
+def _settle_missing(context: PassContext, missing: Sequence[Record]) -> None:
+    if not missing:
+        return
+    present = context.mailbox.present([record.uid for record in missing])
+    gone = [record for record in missing if record.uid not in present]
+    context.journal.advance([Change(id=record.id, to=State.GONE) for record in gone], context.clock.now())
+    for record in gone:
+        context.note(record, State.GONE)
+    for record in missing:
+        if record.uid in present:
+            _try_later(context, record, CommandRefused(NOT_DELIVERED))
+
+
+def _leave_deleted(context: PassContext, deleted: Sequence[Record]) -> None:
+    if deleted:
+        until = context.clock.now() + DELETED_PAUSE
+        context.journal.postpone([record.id for record in deleted], until=until, error="marked as deleted", refund=True)
+
+
+def _identify(context: PassContext, records: Sequence[Record], fetched: dict[int, RawMessage]) -> list[Record]:
+    identified = []
+    for record in records:
+        raw = fetched[record.uid]
+        identity = fingerprint(raw.content, raw.received_at.isoformat())
+        identified.append(replace(record, fingerprint=identity, received_at=raw.received_at))
+    context.journal.identify(
+        {
+            record.id: (record.fingerprint, record.received_at)
+            for record in identified
+            if record.fingerprint and record.received_at
+        }
+    )
+    return identified
+
+
+def _take_over(context: PassContext, records: Sequence[Record]) -> list[Record]:
+    """Settle what an earlier sighting settles; give the mails that are really new."""
+    sightings = context.journal.twins(context.name, [record.fingerprint for record in records if record.fingerprint])
+    new: list[Record] = []
+    changes: list[Change] = []
+    for record in records:
+        change = inherit(record, sightings.get(record.fingerprint, ())) if record.fingerprint else None
+        if change is None:
+            new.append(record)
+        else:
+            changes.append(change)
+            context.note(record, change.to)
+    context.journal.advance(changes, context.clock.now())
+    return new
+
+
+def _judge(context: PassContext, records: Sequence[Record], fetched: dict[int, RawMessage]) -> None:
+    size = context.classifier.batch_size
+    for start in range(0, len(records), size):
+        some = records[start : start + size]
+        if context.should_stop():
+            rest = [record.id for record in records[start:]]
+            context.journal.postpone(rest, until=None, error="stopped before its turn", refund=True)
+            return
+        inputs = [render(parse(fetched[record.uid].content)) for record in some]
+        _answer(context, some, inputs)
+
+
+def _answer(context: PassContext, records: Sequence[Record], inputs: Sequence[ClassifierInput]) -> None:
+    empty = [record for record, given in zip(records, inputs, strict=True) if given.is_empty]
+    asked = [(record, given) for record, given in zip(records, inputs, strict=True) if not given.is_empty]
+    nothing = Decision(category=None, probability=0.0, hold=Hold.EMPTY)
+    changes = [_decided(record, nothing, None) for record in empty]
+    failed: list[tuple[Record, ClassifierError]] = []
+    try:
+        outcomes = context.classifier.classify([given for _, given in asked]) if asked else []
+    except ClassifierError as error:
+        for record, _ in asked:
+            _try_later(context, record, error)
+        if isinstance(error, ClassifierUnavailable):
+            context.journal.advance(changes, context.clock.now())
+            raise
+        outcomes, asked = [], []
+    for (record, _), outcome in zip(asked, outcomes, strict=True):
+        if isinstance(outcome, Prediction):
+            decision = decide(outcome, context.rules.taxonomy, context.rules.threshold)
+            changes.append(_decided(record, decision, outcome))
+            context.report.classified += 1
+        else:
+            failed.append((record, outcome))
+    context.journal.advance(changes, context.clock.now())
+    for record, error in failed:
+        _try_later(context, record, error)
+
+
+def _decided(record: Record, decision: Decision, prediction: Prediction | None) -> Change:
+    return Change(
+        id=record.id,
+        to=State.DECIDED,
+        fields={
+            "category": decision.category,
+            "probability": decision.probability,
+            "hold": decision.hold,
+            "prediction": prediction_to_json(prediction) if prediction else {},
+            "error": None,
+            "not_before": None,
+        },
+    )
+
+
+def _try_later(context: PassContext, record: Record, error: CommandRefused | ClassifierError) -> None:
+    """Let the mail wait, or set it aside where the budget is used up or the backend will never take it."""
+    text = f"{OUTAGE if isinstance(error, ClassifierUnavailable) else ''}{error}"
+    if isinstance(error, ClassifierRejected) or record.attempts >= context.rules.attempts:
+        _quarantine(context, record, text)
+        return
+    pause = pause_after(record.attempts)
+    if isinstance(error, ClassifierUnavailable) and error.retry_after_seconds is not None:
+        pause = max(pause, timedelta(seconds=min(error.retry_after_seconds, LONGEST.total_seconds())))
+    context.journal.postpone([record.id], until=context.clock.now() + pause, error=text)
+
+
+def _quarantine(context: PassContext, record: Record, error: str) -> None:
+    context.journal.advance([Change(id=record.id, to=State.QUARANTINED, fields={"error": error})], context.clock.now())
+    context.note(record, State.QUARANTINED, error=error)

@@ -1,0 +1,278 @@
+"""The journal: what was seen, decided, planned and done with each mail. Every query has its name here, and no other home.
+
+Each method is one transaction. Nothing is ever deleted, and a step that the life cycle does not allow raises
+IllegalTransition and changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from cubbyd.errors import IllegalTransition
+from cubbyd.journal.record import Change, PollOutcome, Record
+from cubbyd.journal.schema import folder, message, poll
+from cubbyd.lifecycle import UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
+from cubbyd.message.identity import Fingerprint
+
+PARAMETERS_AT_ONCE = 500
+"""Values in one IN (…): SQLite takes 32,766 parameters, older builds 999."""
+
+LONGEST_ERROR = 300
+"""Characters of an error that are kept."""
+
+
+class Journal:
+    """The state of all mailboxes of one configuration."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        """Work on an opened database (see store.open_database)."""
+        self._engine = engine
+
+    def close(self) -> None:
+        """Give the database back."""
+        self._engine.dispose()
+
+    # --- finding mail ------------------------------------------------------------------------------------------------
+
+    def open_folder(self, mailbox: str, name: str, uidvalidity: int, now: datetime) -> tuple[int, bool]:
+        """Begin a scan: give the highest UID known, and whether UIDVALIDITY has changed since the last one.
+
+        A changed UIDVALIDITY makes the old UIDs void (RFC 9051, 2.3.1.1): waiting mail of the old epoch becomes VOID and
+        is found again by its fingerprint.
+        """
+        with self._engine.begin() as connection:
+            row = connection.execute(
+                sa.select(folder.c.uidvalidity, folder.c.last_uid).where(folder.c.mailbox == mailbox, folder.c.folder == name)
+            ).one_or_none()
+            if row is None:
+                connection.execute(folder.insert().values(mailbox=mailbox, folder=name, uidvalidity=uidvalidity, last_uid=0))
+                return 0, False
+            if row.uidvalidity == uidvalidity:
+                return row.last_uid, False
+            connection.execute(
+                message.update()
+                .where(message.c.mailbox == mailbox, message.c.folder == name, message.c.uidvalidity != uidvalidity)
+                .where(message.c.state.in_(VOIDABLE))
+                .values(state=State.VOID, changed_at=now)
+            )
+            connection.execute(
+                folder.update()
+                .where(folder.c.mailbox == mailbox, folder.c.folder == name)
+                .values(uidvalidity=uidvalidity, last_uid=0)
+            )
+            return 0, True
+
+    def record_scan(self, mailbox: str, name: str, uidvalidity: int, uids: Iterable[int], now: datetime) -> int:
+        """Put new mail on record and move the watermark, at once; give how many were new. Known UIDs are passed over."""
+        found = sorted(set(uids))
+        if not found:
+            return 0
+        with self._engine.begin() as connection:
+            query = sa.select(message.c.uid).where(
+                message.c.mailbox == mailbox,
+                message.c.folder == name,
+                message.c.uidvalidity == uidvalidity,
+                message.c.uid >= found[0],
+            )
+            known = set(connection.scalars(query))
+            new = [uid for uid in found if uid not in known]
+            if not new:
+                return 0
+            at = {"mailbox": mailbox, "folder": name, "uidvalidity": uidvalidity}
+            start = {"state": State.SEEN, "seen_at": now, "changed_at": now, "attempts": 0}
+            connection.execute(message.insert(), [{**at, **start, "uid": uid} for uid in new])
+            connection.execute(
+                folder.update()
+                .where(folder.c.mailbox == mailbox, folder.c.folder == name, folder.c.last_uid < new[-1])
+                .values(last_uid=new[-1])
+            )
+            return len(new)
+
+    # --- work to be done ---------------------------------------------------------------------------------------------
+
+    def waiting(self, mailbox: str, state: State, now: datetime, limit: int) -> list[Record]:
+        """Give up to `limit` mails of one state whose time has come, first come first served; suspects come last.
+
+        A suspect has been tried before: it may be what stopped us, so the others go first.
+        """
+        query = (
+            sa.select(message)
+            .where(message.c.mailbox == mailbox, message.c.state == state)
+            .where(sa.or_(message.c.not_before.is_(None), message.c.not_before <= now))
+            .order_by(message.c.attempts, message.c.id)
+            .limit(limit)
+        )
+        return self._records(query)
+
+    def unfinished(self, mailbox: str) -> list[Record]:
+        """Give the mails that were planned, and perhaps done, when something broke off."""
+        query = sa.select(message).where(message.c.mailbox == mailbox, message.c.state.in_(UNFINISHED))
+        return self._records(query.order_by(message.c.id))
+
+    def twins(self, mailbox: str, fingerprints: Iterable[Fingerprint]) -> dict[Fingerprint, list[Record]]:
+        """Give all mails on record with one of these fingerprints, newest first."""
+        found: dict[Fingerprint, list[Record]] = defaultdict(list)
+        wanted = list(fingerprints)
+        for start in range(0, len(wanted), PARAMETERS_AT_ONCE):
+            some = wanted[start : start + PARAMETERS_AT_ONCE]
+            query = sa.select(message).where(message.c.mailbox == mailbox, message.c.fingerprint.in_(some))
+            for record in self._records(query.order_by(message.c.id.desc())):
+                if record.fingerprint:
+                    found[record.fingerprint].append(record)
+        return found
+
+    def claimed_uids(self, mailbox: str, target: str, uidvalidity: int) -> set[int]:
+        """Give the UIDs in a target folder that are known to be mails already filed."""
+        query = sa.select(message.c.target_uid).where(
+            message.c.mailbox == mailbox,
+            message.c.target_folder == target,
+            message.c.target_uidvalidity == uidvalidity,
+            message.c.target_uid.is_not(None),
+        )
+        with self._engine.connect() as connection:
+            return set(connection.scalars(query))
+
+    # --- what became of it -------------------------------------------------------------------------------------------
+
+    def claim(self, ids: Sequence[int], now: datetime) -> None:
+        """Count an attempt before anything is tried: a mail that kills the process is counted too."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                message.update()
+                .where(message.c.id == sa.bindparam("row"))
+                .values(attempts=message.c.attempts + 1, changed_at=now),
+                [{"row": row} for row in ids],
+            )
+
+    def identify(self, known: Mapping[int, tuple[Fingerprint, datetime]]) -> None:
+        """Put on record by what each mail can be found again: its fingerprint, and when the server received it."""
+        if not known:
+            return
+        with self._engine.begin() as connection:
+            connection.execute(
+                message.update()
+                .where(message.c.id == sa.bindparam("row"))
+                .values(fingerprint=sa.bindparam("hash"), received_at=sa.bindparam("at")),
+                [{"row": row, "hash": fingerprint, "at": at} for row, (fingerprint, at) in known.items()],
+            )
+
+    def postpone(self, ids: Sequence[int], *, until: datetime | None, error: str, refund: bool = False) -> None:
+        """Let waiting mails wait longer; with refund, the attempt does not count against them."""
+        attempts = sa.func.max(message.c.attempts - 1, 0) if refund else message.c.attempts
+        with self._engine.begin() as connection:
+            connection.execute(
+                message.update()
+                .where(message.c.id == sa.bindparam("row"), _is_one_of(WAITING))
+                .values(not_before=until, error=error[:LONGEST_ERROR], attempts=attempts),
+                [{"row": row} for row in ids],
+            )
+
+    def release(self, mailbox: str, error_prefix: str) -> None:
+        """Make mail due at once that waits because of one kind of error, which is over."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                message.update()
+                .where(message.c.mailbox == mailbox, message.c.state.in_(WAITING), message.c.not_before.is_not(None))
+                .where(message.c.error.startswith(error_prefix, autoescape=True))
+                .values(not_before=None)
+            )
+
+    def advance(self, changes: Sequence[Change], now: datetime) -> None:
+        """Take mails to their next states, all of them or none. Raises IllegalTransition."""
+        groups: dict[tuple[State, tuple[str, ...]], list[Change]] = defaultdict(list)
+        for change in changes:
+            groups[change.to, tuple(sorted(change.fields))].append(change)
+        with self._engine.begin() as connection:
+            for (to, names), group in groups.items():
+                values = {name: sa.bindparam(f"new_{name}") for name in names}
+                statement = (
+                    message.update()
+                    .where(message.c.id == sa.bindparam("row"), _is_one_of(sources_of(to)))
+                    .values(state=to, changed_at=now, **values)
+                )
+                rows = [{"row": change.id, **{f"new_{name}": change.fields[name] for name in names}} for change in group]
+                if connection.execute(statement, rows).rowcount != len(group):
+                    raise IllegalTransition(f"{len(group)} mails cannot all become {to}: {[change.id for change in group]}")
+
+    # --- polls -------------------------------------------------------------------------------------------------------
+
+    def poll_started(self, mailbox: str, now: datetime) -> None:
+        """Note that a pass over the mailbox begins."""
+        with self._engine.begin() as connection:
+            if not connection.execute(poll.update().where(poll.c.mailbox == mailbox).values(started_at=now)).rowcount:
+                connection.execute(poll.insert().values(mailbox=mailbox, started_at=now))
+
+    def poll_succeeded(self, mailbox: str, now: datetime) -> None:
+        """Note that a pass went through."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                poll.update().where(poll.c.mailbox == mailbox).values(succeeded_at=now, failing_since=None, error=None)
+            )
+
+    def poll_failed(self, mailbox: str, error: str, now: datetime) -> None:
+        """Note that a pass broke off, and since when none has gone through."""
+        since = sa.func.coalesce(poll.c.failing_since, sa.bindparam("now", now, poll.c.failed_at.type))
+        with self._engine.begin() as connection:
+            connection.execute(
+                poll.update()
+                .where(poll.c.mailbox == mailbox)
+                .values(failed_at=now, failing_since=since, error=error[:LONGEST_ERROR])
+            )
+
+    def poll_outcome(self, mailbox: str) -> PollOutcome | None:
+        """Give how the last polls went; None where there was none."""
+        with self._engine.connect() as connection:
+            row = connection.execute(sa.select(poll).where(poll.c.mailbox == mailbox)).one_or_none()
+        return None if row is None else PollOutcome(**row._mapping)
+
+    # --- questions of people -----------------------------------------------------------------------------------------
+
+    def counts(self, mailbox: str) -> dict[State, int]:
+        """Count the mails of a mailbox by state."""
+        query = sa.select(message.c.state, sa.func.count()).where(message.c.mailbox == mailbox).group_by(message.c.state)
+        with self._engine.connect() as connection:
+            return {State(state): count for state, count in connection.execute(query).all()}
+
+    def oldest_unfiled(self, mailbox: str) -> datetime | None:
+        """Tell when the oldest mail came in that staff may still wait for."""
+        came = sa.func.coalesce(message.c.received_at, message.c.seen_at, type_=message.c.seen_at.type)
+        query = sa.select(sa.func.min(came)).where(message.c.mailbox == mailbox, message.c.state.in_(UNFILED))
+        with self._engine.connect() as connection:
+            return connection.scalar(query)
+
+    def retry_quarantined(self, mailbox: str, now: datetime) -> int:
+        """Give quarantined mail a new budget of attempts; give how many there were."""
+        back = sa.case((message.c.prediction.is_(sa.null()), State.SEEN.value), else_=State.DECIDED.value)
+        with self._engine.begin() as connection:
+            return connection.execute(
+                message.update()
+                .where(message.c.mailbox == mailbox, message.c.state == State.QUARANTINED)
+                .values(state=back, attempts=0, not_before=None, changed_at=now)
+            ).rowcount
+
+    def history(
+        self, *, since: datetime | None = None, category: str | None = None, state: State | None = None, limit: int = 50
+    ) -> list[Record]:
+        """Give what became of mail, newest first: everything that is no longer merely waiting to be classified."""
+        query = sa.select(message).where(message.c.state.not_in([State.SEEN, State.VOID]))
+        if since is not None:
+            query = query.where(message.c.changed_at >= since)
+        if category is not None:
+            query = query.where(message.c.category == category)
+        if state is not None:
+            query = query.where(message.c.state == state)
+        return self._records(query.order_by(message.c.changed_at.desc(), message.c.id.desc()).limit(limit))
+
+    def _records(self, query: sa.Select[Any]) -> list[Record]:
+        with self._engine.connect() as connection:
+            return [Record(**{**row, "state": State(row["state"])}) for row in connection.execute(query).mappings()]
+
+
+def _is_one_of(states: Iterable[State]) -> sa.ColumnElement[bool]:
+    """Compare one by one: an IN (…) of many values cannot be part of a statement that is run for many rows."""
+    return sa.or_(*(message.c.state == state for state in sorted(states)))

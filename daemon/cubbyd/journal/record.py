@@ -1,0 +1,70 @@
+"""The journal's values: a mail as the journal knows it, a change to it, and how a mailbox's polls went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cubbyd.lifecycle import State
+from cubbyd.message.identity import Fingerprint
+from cubbyd.taxonomy import CategoryId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One mail, as the journal knows it."""
+
+    id: int
+    mailbox: str
+    folder: str
+    uidvalidity: int
+    uid: int
+    fingerprint: Fingerprint | None
+    received_at: datetime | None
+    seen_at: datetime
+    state: State
+    changed_at: datetime
+    attempts: int
+    not_before: datetime | None
+    error: str | None
+    category: CategoryId | None
+    """The category that was decided; None while undecided, and for a mail to be held."""
+    probability: float | None
+    hold: str | None
+    """Why it is held; None where a category was decided."""
+    prediction: Mapping[str, Any] | None
+    """The classifier's answer as JSON, probabilities of all categories included."""
+    keyword: str | None
+    target_folder: str | None
+    target_uidvalidity: int | None
+    target_uid_from: int | None
+    """The target's UIDNEXT before we touched it, or less: what we put there has this UID or a higher one."""
+    target_uid: int | None
+
+    @property
+    def is_decided(self) -> bool:
+        """Tell whether a classifier's answer is on record."""
+        return self.prediction is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One mail's step to another state, with what goes on record with it."""
+
+    id: int
+    to: State
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollOutcome:
+    """How a mailbox's last polls went."""
+
+    mailbox: str
+    started_at: datetime
+    succeeded_at: datetime | None
+    failed_at: datetime | None
+    failing_since: datetime | None
+    error: str | None

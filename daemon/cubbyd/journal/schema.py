@@ -1,0 +1,109 @@
+"""The tables of the state file, as SQLAlchemy sees them today; `migrations/` holds how they came to be.
+
+The state file names no person: no subject, sender, body, or Message-ID. It holds what a mail is called on the server
+(UIDVALIDITY and UID), a hash that finds it again, and what was decided about it. The explanation of a decision may hold
+single words of the model's vocabulary, so the file is readable for its owner alone.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time in UTC; SQLite keeps no time zone, so it is taken off on the way in and put back on the way out."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Store as naive UTC; a naive time is a mistake of the caller."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a time zone")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Read back as aware UTC."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # where it was found
+    Column("mailbox", String, nullable=False),
+    Column("folder", String, nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("fingerprint", String),
+    Column("received_at", UtcDateTime),
+    Column("seen_at", UtcDateTime, nullable=False),
+    # where it stands
+    Column("state", String, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("not_before", UtcDateTime),
+    Column("error", String),
+    # what was decided
+    Column("category", String),
+    Column("probability", Float),
+    Column("hold", String),
+    Column("prediction", JSON),
+    # what is planned, or done
+    Column("keyword", String),
+    Column("target_folder", String),
+    Column("target_uidvalidity", BigInteger),
+    Column("target_uid_from", BigInteger),
+    Column("target_uid", BigInteger),
+    UniqueConstraint("mailbox", "folder", "uidvalidity", "uid"),
+    Index(None, "mailbox", "state"),
+    Index(None, "fingerprint"),
+    Index(None, "changed_at"),
+)
+
+folder = Table(
+    "folder",
+    metadata,
+    Column("mailbox", String, primary_key=True),
+    Column("folder", String, primary_key=True),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("last_uid", BigInteger, nullable=False),
+)
+
+poll = Table(
+    "poll",
+    metadata,
+    Column("mailbox", String, primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("succeeded_at", UtcDateTime),
+    Column("failed_at", UtcDateTime),
+    Column("failing_since", UtcDateTime),
+    Column("error", String),
+)

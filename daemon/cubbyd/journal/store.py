@@ -1,0 +1,118 @@
+"""Open the state file: one directory, one writer, one SQLite database, migrated to today's schema.
+
+The database runs in WAL mode with synchronous=FULL: what was committed is on disk before the mailbox is touched.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.util import CommandError
+
+from cubbyd.errors import StateError, StateLocked
+
+DATABASE_NAME = "cubbyd.sqlite"
+LOCK_NAME = "lock"
+BUSY_SECONDS = 5.0
+"""How long to wait for a reader, such as `cubbyd status`, to let go."""
+
+
+@contextmanager
+def state_lock(directory: Path) -> Iterator[None]:
+    """Hold the only right to write in a state directory; makes the directory. Raises StateLocked, StateError.
+
+    The lock is the kernel's (flock), so it ends with the process, however that ends.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateError(f"{directory}: cannot be used for the state: {error.strerror}; set [state] directory") from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
+            raise StateLocked(
+                f"{directory}: another cubbyd (process {holder}) works on this state; stop it first, "
+                "or give this one a [state] directory of its own"
+            ) from None
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
+    """Open the database of a state directory and migrate it; with read_only, open what is there and change nothing.
+
+    Raises StateError where it is missing (read_only), damaged, or written by a newer cubbyd.
+    """
+    file = directory / DATABASE_NAME
+    if read_only and not file.exists():
+        raise StateError(f"{file}: there is no state yet; cubbyd has not run here (`cubbyd run --once` does one pass)")
+    engine = sa.create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+    sa.event.listen(engine, "connect", _prepare_connection)
+    try:
+        if read_only:
+            _check_version(engine, file)
+        else:
+            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            os.close(descriptor)
+            _migrate(engine, file)
+    except OSError as error:
+        raise StateError(f"{file}: cannot be opened: {error.strerror}") from error
+    except sa.exc.DatabaseError as error:
+        raise StateError(f"{file}: cannot be used: {error.orig}; restore a copy, or move it away to begin anew") from error
+    return engine
+
+
+def _prepare_connection(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def migration_config(connection: sa.Connection | None = None) -> AlembicConfig:
+    """Tell Alembic where the migrations lie, and on which connection to run them."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", "cubbyd.journal:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _migrate(engine: sa.Engine, file: Path) -> None:
+    with engine.begin() as connection:
+        try:
+            command.upgrade(migration_config(connection), "head")
+        except CommandError as error:
+            raise _newer(file) from error
+
+
+def _check_version(engine: sa.Engine, file: Path) -> None:
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    head = ScriptDirectory.from_config(migration_config()).get_current_head()
+    with engine.connect() as connection:
+        found = MigrationContext.configure(connection).get_current_revision()
+    if found != head:
+        known = {script.revision for script in ScriptDirectory.from_config(migration_config()).walk_revisions()}
+        if found in known or found is None:
+            raise StateError(f"{file}: was written by an older cubbyd; start the daemon once, it brings the file up to date")
+        raise _newer(file)
+
+
+def _newer(file: Path) -> StateError:
+    return StateError(f"{file}: was written by a newer cubbyd; install that version, or restore the copy from before")

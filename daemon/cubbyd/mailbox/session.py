@@ -1,0 +1,302 @@
+"""One IMAP connection as a Mailbox: thin, without policy. Every command is PEEK, by UID, and in sets that every server takes.
+
+Sources: RFC 9051 (IMAP4rev2), 3501, 6851 (MOVE), 4315 (UIDPLUS), 2342 (NAMESPACE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from imapclient import DELETED, IMAPClient
+from imapclient.exceptions import IMAPClientError, ProtocolError
+
+from cubbyd.errors import CommandRefused, MailboxError
+from cubbyd.mailbox import wire
+from cubbyd.mailbox.border import ours
+from cubbyd.mailbox.connect import Account, capabilities_of, connect
+from cubbyd.mailbox.folder import FolderNames
+from cubbyd.mailbox.protocol import FolderStatus, RawMessage
+from cubbyd.message.identity import Fingerprint, fingerprint
+
+LARGEST_FETCH = 256 * 1024
+"""Bytes of a mail that are fetched: its text stands first, and 50 mails at once must fit in memory."""
+
+SEARCH_WINDOW = 20_000
+"""Messages in one SEARCH ALL: imaplib gives up on a line over 1,000,000 bytes, which some 130,000 UIDs make."""
+
+HEADER = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM TO SUBJECT RECEIVED)]"
+CONTENT = f"BODY.PEEK[]<0.{LARGEST_FETCH}>"
+UNREADABLE = (ProtocolError, ValueError, TypeError, KeyError, IndexError, AttributeError)
+"""What imapclient raises on an answer that it cannot parse."""
+
+
+def open_mailbox(account: Account) -> ImapMailbox:
+    """Connect, log in, and learn what the server can do. Raises MailboxError's kinds."""
+    client = connect(account)
+    try:
+        with ours(f"mailbox {account.name}: asking {account.server} what it can do"):
+            return ImapMailbox(account.name, client, folder_names(client))
+    except MailboxError:
+        wire.cut(client)
+        raise
+
+
+def folder_names(client: IMAPClient) -> FolderNames:
+    """Learn prefix and delimiter: from NAMESPACE, else from LIST "" ""."""
+    if client.has_capability("NAMESPACE"):
+        personal = client.namespace().personal
+        if personal:
+            return FolderNames(prefix=personal[0][0], delimiter=_text(personal[0][1]))
+    listed = client.list_folders("", "")
+    return FolderNames(delimiter=_text(listed[0][1]) if listed else "/")
+
+
+def _text(delimiter: str | bytes | None) -> str | None:
+    return delimiter.decode("ascii") if isinstance(delimiter, bytes) else delimiter
+
+
+class ImapMailbox:
+    """An authenticated connection; satisfies cubbyd.mailbox.protocol.Mailbox."""
+
+    def __init__(self, name: str, client: IMAPClient, names: FolderNames) -> None:
+        """Take over an authenticated connection."""
+        self.capabilities = capabilities_of(client)
+        self._name = name
+        self._client = client
+        self._names = names
+        self._selected: tuple[str, bool] | None = None
+        self._exists = 0
+        self._kept_keywords: dict[str, bool] = {}
+
+    def _doing(self, what: str) -> Any:
+        return ours(f"mailbox {self._name}: {what}")
+
+    # --- the inbox ---------------------------------------------------------------------------------------------------
+
+    def select(self, folder: str, *, read_only: bool) -> FolderStatus:
+        """Open the inbox, by the server's own name for it."""
+        with self._doing(f"opening {folder}"):
+            answer = self._client.select_folder(folder, readonly=read_only)
+        self._selected = (folder, read_only)
+        self._exists = answer.get(b"EXISTS", 0)
+        if b"UIDVALIDITY" not in answer:
+            raise CommandRefused(f"mailbox {self._name}: {folder} has no UIDVALIDITY; mail in it cannot be told apart")
+        return FolderStatus(
+            uidvalidity=answer[b"UIDVALIDITY"],
+            uidnext=answer.get(b"UIDNEXT"),
+            exists=self._exists,
+            keywords_allowed=b"\\*" in answer.get(b"PERMANENTFLAGS", ()),
+        )
+
+    def uids_above(self, uid: int) -> list[int]:
+        """Search by UID; a server gives the last mail where none is new (RFC 9051, 6.4.4), so the answer is filtered."""
+        with self._doing("looking for new mail"):
+            return sorted(found for found in self._client.search(["UID", f"{uid + 1}:*"]) if found > uid)
+
+    def all_uids(self) -> list[int]:
+        """Search by sequence number, in windows from the end: what an expunge moves down is still met."""
+        found: set[int] = set()
+        with self._doing("looking through the whole folder"):
+            for last in range(self._exists, 0, -SEARCH_WINDOW):
+                found.update(self._client.search([f"{max(1, last - SEARCH_WINDOW + 1)}:{last}"]))
+        return sorted(found)
+
+    def present(self, uids: Sequence[int]) -> set[int]:
+        """Search for the UIDs themselves."""
+        found: set[int] = set()
+        with self._doing("looking for known mail"):
+            self._client.noop()
+            for part in wire.in_sets(uids):
+                found.update(self._client.search(["UID", ",".join(map(str, part))]))
+        return found & set(uids)
+
+    def fetch(self, uids: Sequence[int]) -> dict[int, RawMessage]:
+        """Fetch the beginning of each mail, flags and the time of arrival, in as few commands as the server takes."""
+        found: dict[int, RawMessage] = {}
+        for uid, answer in self._fetch(uids, ["INTERNALDATE", "FLAGS", CONTENT]).items():
+            content, received = answer.get(b"BODY[]<0>", answer.get(b"BODY[]")), answer.get(b"INTERNALDATE")
+            if isinstance(content, bytes) and isinstance(received, datetime):
+                found[uid] = RawMessage(
+                    uid=uid,
+                    content=content,
+                    received_at=received.astimezone(UTC),
+                    is_truncated=len(content) >= LARGEST_FETCH,
+                    is_deleted=DELETED in answer.get(b"FLAGS", ()),
+                )
+        return found
+
+    def _fetch(self, uids: Sequence[int], items: list[str]) -> dict[int, Any]:
+        found: dict[int, Any] = {}
+        for part in wire.in_sets(uids):
+            with self._doing("fetching mail"):
+                try:
+                    found |= self._client.fetch(part, items)
+                except UNREADABLE:
+                    found |= self._fetch_one_by_one(part, items)
+        return found
+
+    def _fetch_one_by_one(self, uids: Iterable[int], items: list[str]) -> dict[int, Any]:
+        """After an answer that cannot be read: find the mail that makes it so, and leave out that one alone."""
+        found: dict[int, Any] = {}
+        for uid in uids:
+            with suppress(*UNREADABLE):
+                found |= self._client.fetch([uid], items)
+        return found
+
+    # --- other folders -----------------------------------------------------------------------------------------------
+
+    def status(self, folder: str) -> FolderStatus | None:
+        """Ask for a folder by the configuration's name."""
+        name = self._names.on_server(folder)
+        with self._doing(f"looking at folder {folder}"):
+            if not self._is_listed(name):
+                return None
+            answer = self._client.folder_status(name, ["UIDVALIDITY", "UIDNEXT", "MESSAGES"])
+        return FolderStatus(
+            uidvalidity=answer[b"UIDVALIDITY"], uidnext=answer.get(b"UIDNEXT"), exists=answer.get(b"MESSAGES", 0)
+        )
+
+    def _is_listed(self, name: str) -> bool:
+        listed = self._client.list_folders("", name)
+        return any(found == name and b"\\Noselect" not in flags for flags, _, found in listed)
+
+    def ensure_folder(self, folder: str) -> bool:
+        """Create where LIST does not show it; a failure counts only where LIST still does not show it afterwards."""
+        name = self._names.on_server(folder)
+        with self._doing(f"creating folder {folder}"):
+            if self._is_listed(name):
+                return False
+            try:
+                self._client.create_folder(name)
+            except IMAPClientError:
+                if not self._is_listed(name):
+                    raise
+            self._client.subscribe_folder(name)
+            return True
+
+    def fingerprints(self, folder: str, uid_from: int) -> dict[int, Fingerprint]:
+        """Read the headers that make a mail's identity, read-only, and come back to the folder that was open."""
+        with self._elsewhere(self._names.on_server(folder)):
+            with self._doing(f"looking through folder {folder}"):
+                uids = [uid for uid in self._client.search(["UID", f"{uid_from}:*"]) if uid >= uid_from]
+            return self._identities(uids)
+
+    def find(self, wanted: Sequence[Fingerprint], received: datetime) -> dict[Fingerprint, str]:
+        """Look in every folder that can be opened, at the mails of about that day; skips folders that refuse."""
+        found: dict[Fingerprint, str] = {}
+        day = received.date()
+        with self._doing("listing folders"):
+            listed = self._client.list_folders()
+        for flags, _, name in listed:
+            if b"\\Noselect" in flags or b"\\NonExistent" in flags or (self._selected and name == self._selected[0]):
+                continue
+            with suppress(CommandRefused), self._elsewhere(name):
+                with self._doing("searching a folder"):
+                    uids = self._client.search(["SINCE", day - timedelta(days=1), "BEFORE", day + timedelta(days=2)])
+                for identity in self._identities(uids).values():
+                    if identity in wanted:
+                        found.setdefault(identity, name)
+        return found
+
+    def _elsewhere(self, name: str) -> _Elsewhere:
+        return _Elsewhere(lambda: self._examine(name), self._come_back)
+
+    def _examine(self, name: str) -> None:
+        with self._doing("opening a folder"):
+            self._client.select_folder(name, readonly=True)
+
+    def _come_back(self) -> None:
+        if self._selected:
+            folder, read_only = self._selected
+            with self._doing(f"opening {folder} again"):
+                self._client.select_folder(folder, readonly=read_only)
+
+    def _identities(self, uids: Sequence[int]) -> dict[int, Fingerprint]:
+        found: dict[int, Fingerprint] = {}
+        for uid, answer in self._fetch(uids, ["INTERNALDATE", HEADER]).items():
+            header = next((value for key, value in answer.items() if key.startswith(b"BODY[HEADER")), None)
+            received = answer.get(b"INTERNALDATE")
+            if isinstance(header, bytes) and isinstance(received, datetime):
+                found[uid] = fingerprint(header, received.astimezone(UTC).isoformat())
+        return found
+
+    # --- effects -----------------------------------------------------------------------------------------------------
+
+    def add_keyword(self, uids: Sequence[int], keyword: str) -> bool:
+        """Store the keyword, and look once per connection whether the server kept it: some say OK and drop it."""
+        with self._doing(f"labeling mail as {keyword}"):
+            for part in wire.in_sets(uids):
+                self._client.add_flags(part, [keyword], silent=True)
+            if keyword not in self._kept_keywords:
+                answer = self._client.fetch(list(uids), ["FLAGS"])
+                flags = [{flag.lower() for flag in item.get(b"FLAGS", ())} for item in answer.values()]
+                if not flags:
+                    return True  # all of them have left the folder; the next mail will tell
+                self._kept_keywords[keyword] = any(keyword.lower().encode("ascii") in found for found in flags)
+        return self._kept_keywords[keyword]
+
+    def move(self, uids: Sequence[int], folder: str) -> dict[int, int]:
+        """MOVE (RFC 6851)."""
+        return self._relocate(self._client.move, uids, folder, "moving")
+
+    def copy(self, uids: Sequence[int], folder: str) -> dict[int, int]:
+        """COPY, whose COPYUID comes with UIDPLUS."""
+        return self._relocate(self._client.copy, uids, folder, "copying")
+
+    def _relocate(
+        self, command: Callable[[list[int], str], Any], uids: Sequence[int], folder: str, verb: str
+    ) -> dict[int, int]:
+        name = self._names.on_server(folder)
+        pairs: dict[int, int] = {}
+        with self._doing(f"{verb} mail to {folder}"):
+            for part in wire.in_sets(uids):
+                wire.take_copyuid(self._client)  # an old answer would stay there
+                command(part, name)
+                pairs |= wire.take_copyuid(self._client)
+        return {old: new for old, new in pairs.items() if old in set(uids)}
+
+    def remove(self, uids: Sequence[int]) -> bool:
+        r"""Mark \Deleted and expunge these UIDs alone; without UIDPLUS only where nobody else has marked anything."""
+        with self._doing("removing the originals of copied mail"):
+            for part in wire.in_sets(uids):
+                self._client.add_flags(part, [DELETED], silent=True)
+                if self.capabilities.uidplus:
+                    self._client.uid_expunge(part)
+            if self.capabilities.uidplus:
+                return True
+            if set(self._client.search("DELETED")) <= set(uids):
+                self._client.expunge()
+                return True
+            return False
+
+    def close(self) -> None:
+        """Log out; a connection that is broken already is not worth an error."""
+        try:
+            self._client.logout()
+        except Exception:  # noqa: BLE001  (whatever a dying connection raises; it is only being put away)
+            wire.cut(self._client)
+
+    def abort(self) -> None:
+        """Cut the connection under whoever waits on it."""
+        wire.cut(self._client)
+
+
+class _Elsewhere:
+    """Another folder for a while: goes there, and always comes back, unless the connection itself broke."""
+
+    def __init__(self, go: Callable[[], None], come_back: Callable[[], None]) -> None:
+        self._go, self._come_back = go, come_back
+
+    def __enter__(self) -> None:
+        try:
+            self._go()
+        except CommandRefused:
+            self._come_back()  # a refused SELECT leaves no folder selected (RFC 9051, 6.3.2)
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, CommandRefused):
+            self._come_back()

@@ -1,0 +1,1 @@
+"""The service: threads, polls, hints, signals, and the log."""

@@ -1,0 +1,185 @@
+"""The daemon: a thread for each mailbox, APScheduler for the polls, IDLE for the hints, signals for the admin.
+
+SIGTERM and SIGINT finish the mail in hand and exit 0; SIGHUP reads the configuration again and keeps the old one where the
+new one is wrong. APScheduler counts by the wall clock, so its jobs stand still for as long as that was set back; a watch on
+the monotonic clock notices the step and schedules anew.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+from cubbyd.classify.protocol import Classifier
+from cubbyd.clock import Clock, SystemClock
+from cubbyd.config import Config, load_config
+from cubbyd.errors import ConfigError, CubbydError, Problem
+from cubbyd.journal import Journal, open_database, state_lock
+from cubbyd.mailbox import Account, IdleWatcher
+from cubbyd.service.build import accounts_of, build_workers, load_classifier
+from cubbyd.service.step import StepWatch
+from cubbyd.service.worker import Worker, WorkerThread
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
+
+TICK_SECONDS = 1.0
+JITTER_SHARE = 0.1
+"""Share of the poll interval by which polls are scattered, so that many mailboxes do not knock at once."""
+
+GRACE_SECONDS = 7.0
+"""How long mail in hand may take after SIGTERM before the connections are cut; the whole stop stays under 10 s."""
+
+LAST_SECONDS = 1.5
+
+
+class Runtime:
+    """The threads that serve one configuration; made anew at a reload."""
+
+    def __init__(
+        self, config: Config, accounts: list[Account], classifier: Classifier, journal: Journal, clock: Clock, *, observe: bool
+    ) -> None:
+        """Put the parts together; nothing runs yet."""
+        self._stopping = threading.Event()
+        self._config, self._classifier = config, classifier
+        self._scheduler = BackgroundScheduler(timezone="UTC")
+        self._workers: list[Worker] = build_workers(
+            config,
+            accounts,
+            classifier=classifier,
+            journal=journal,
+            clock=clock,
+            observe=observe,
+            should_stop=self._stopping.is_set,
+        )
+        self._threads = {worker.name: WorkerThread(worker, clock, self._stopping) for worker in self._workers}
+        self._watchers = [self._watcher(account) for account in accounts if account.section.idle]
+
+    def _watcher(self, account: Account) -> IdleWatcher:
+        def report(sentence: str) -> None:
+            log.info("not watching for now; polling goes on", mailbox=account.name, reason=sentence)
+
+        return IdleWatcher(account, self._threads[account.name].wake, report)
+
+    def start(self) -> None:
+        """Start threads and polls; the first pass of each mailbox begins at once."""
+        for thread in self._threads.values():
+            thread.start()
+        for name, thread in self._threads.items():
+            self._scheduler.add_job(thread.wake, self._trigger(name), id=name, max_instances=1, coalesce=True, misfire_grace_time=None)
+            thread.wake()
+        self._scheduler.start()
+        for watcher in self._watchers:
+            watcher.start()
+
+    def _trigger(self, name: str) -> IntervalTrigger:
+        seconds = self._config.mailboxes[name].poll_seconds
+        return IntervalTrigger(seconds=seconds, jitter=max(1, int(seconds * JITTER_SHARE)), timezone="UTC")
+
+    def reschedule(self) -> None:
+        """Count the intervals anew from now, and poll: the wall clock has stepped."""
+        for name, thread in self._threads.items():
+            self._scheduler.reschedule_job(name, trigger=self._trigger(name))
+            thread.wake()
+
+    def stop(self) -> None:
+        """Finish the mail in hand and end every thread; connections that hang are cut."""
+        self._stopping.set()
+        for watcher in self._watchers:
+            watcher.stop()
+        self._scheduler.shutdown(wait=False)
+        for thread in self._threads.values():
+            thread.wake()
+        self._join(GRACE_SECONDS)
+        for worker in self._workers:
+            worker.abort()
+        self._join(LAST_SECONDS)
+        self._classifier.close()
+
+    def _join(self, seconds: float) -> None:
+        clock = SystemClock()
+        until = clock.monotonic() + seconds
+        for thread in self._threads.values():
+            thread.join(max(0.0, until - clock.monotonic()))
+
+
+class Daemon:
+    """Serves a configuration file until it is told to stop."""
+
+    def __init__(self, config_file: Path, config: Config, *, observe: bool = False, clock: Clock | None = None) -> None:
+        """Take a configuration that was read and found right."""
+        self._file, self._config, self._observe = config_file, config, observe
+        self._clock = clock or SystemClock()
+        self._stop, self._reload, self._wake = threading.Event(), threading.Event(), threading.Event()
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Raises ConfigError, ModelFileError, StateError before anything is touched."""
+        with state_lock(self._config.state.directory):
+            accounts = accounts_of(self._file, self._config)
+            classifier = load_classifier(self._config)
+            journal = Journal(open_database(self._config.state.directory))
+            self._catch_signals()
+            runtime = self._runtime(self._config, accounts, classifier, journal)
+            runtime.start()
+            log.info("started", mailboxes=sorted(self._config.mailboxes), observe=self._observe, model=classifier.provenance.model)
+            try:
+                runtime = self._serve(runtime, journal)
+            finally:
+                runtime.stop()
+                journal.close()
+                log.info("stopped")
+
+    def _runtime(self, config: Config, accounts: list[Account], classifier: Classifier, journal: Journal) -> Runtime:
+        return Runtime(config, accounts, classifier, journal, self._clock, observe=self._observe)
+
+    def _serve(self, runtime: Runtime, journal: Journal) -> Runtime:
+        steps = StepWatch(self._clock)
+        while not self._stop.is_set():
+            self._wake.wait(TICK_SECONDS)
+            self._wake.clear()
+            if self._reload.is_set():
+                self._reload.clear()
+                runtime = self._reloaded(runtime, journal)
+            step = steps.check()
+            if step is not None:
+                log.warning("the clock was set; polls are scheduled anew", seconds=round(step, 1))
+                runtime.reschedule()
+        return runtime
+
+    def _reloaded(self, runtime: Runtime, journal: Journal) -> Runtime:
+        """Serve the new configuration where it is right, the old one where it is not."""
+        try:
+            config = load_config(self._file)
+            if config.state.directory != self._config.state.directory:
+                problem = Problem(key="state.directory", found="", allowed="cannot change while running; restart cubbyd")
+                raise ConfigError(self._file, (problem,))
+            accounts, classifier = accounts_of(self._file, config), load_classifier(config)
+        except CubbydError as error:
+            log.error("configuration not reloaded; the old one stays in force", error=str(error))
+            return runtime
+        runtime.stop()
+        self._config = config
+        fresh = self._runtime(config, accounts, classifier, journal)
+        fresh.start()
+        log.info("configuration reloaded", mailboxes=sorted(config.mailboxes), model=classifier.provenance.model)
+        return fresh
+
+    def _catch_signals(self) -> None:
+        def on(event: threading.Event) -> Callable[[int, FrameType | None], None]:
+            def handler(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+                event.set()
+                self._wake.set()
+
+            return handler
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, on(self._stop))
+        with suppress(AttributeError):  # not on every system
+            signal.signal(signal.SIGHUP, on(self._reload))

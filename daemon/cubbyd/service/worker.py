@@ -1,0 +1,133 @@
+"""One mailbox's thread: wakes when a poll is due or IDLE hints, does a pass, keeps the connection while it is healthy.
+
+A slow or dead mailbox holds up no other. Failures are put on record for `cubbyd status`, with growing pauses between tries;
+a refused login waits long, because servers lock accounts that hammer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+
+import structlog
+
+from cubbyd.clock import Clock
+from cubbyd.errors import CubbydError, LoginRefused, MailboxError, MailboxUnavailable
+from cubbyd.filing import Filer, PassReport
+from cubbyd.journal import Journal
+from cubbyd.mailbox import Mailbox
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
+
+FIRST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 600.0
+LOGIN_PAUSE_SECONDS = 900.0
+"""After a refused login: fewer than five tries an hour, which no lock-out rule that we know of counts."""
+
+FULL_SCAN_SECONDS = 86_400.0
+"""How often the whole inbox is compared with the record: the safety net under the watermark."""
+
+
+class Worker:
+    """Does the passes of one mailbox, in the thread that calls it."""
+
+    def __init__(
+        self, *, name: str, open_mailbox: Callable[[], Mailbox], filer: Filer, journal: Journal, clock: Clock
+    ) -> None:
+        """Take the parts; nothing is connected yet."""
+        self.name = name
+        self._open, self._filer, self._journal, self._clock = open_mailbox, filer, journal, clock
+        self._mailbox: Mailbox | None = None
+        self._next_full_scan = clock.monotonic()
+        self._failures = 0
+        self.not_before = clock.monotonic()
+        """Monotonic time before which a try would only do harm."""
+
+    def run_pass(self) -> PassReport:
+        """Do one pass and put its outcome on record. Raises CubbydError where it broke off, and says when to try again."""
+        self._journal.poll_started(self.name, self._clock.now())
+        try:
+            report = self._pass()
+        except CubbydError as error:
+            self._failed(error)
+            raise
+        self._failures = 0
+        if report.problems:
+            self._journal.poll_failed(self.name, str(report.problems[0]), self._clock.now())
+        elif not report.was_stopped:
+            self._journal.poll_succeeded(self.name, self._clock.now())
+        return report
+
+    def _pass(self) -> PassReport:
+        if self._mailbox is None:
+            self._mailbox = self._open()
+        is_full = self._clock.monotonic() >= self._next_full_scan
+        report = self._filer.run(self._mailbox, full_scan=is_full)
+        if is_full:
+            self._next_full_scan = self._clock.monotonic() + FULL_SCAN_SECONDS
+        return report
+
+    def _failed(self, error: CubbydError) -> None:
+        self._failures += 1
+        self._journal.poll_failed(self.name, str(error), self._clock.now())
+        if isinstance(error, MailboxError):
+            self.disconnect()
+        pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_SECONDS)
+        if isinstance(error, LoginRefused):
+            pause = LOGIN_PAUSE_SECONDS
+        elif isinstance(error, MailboxUnavailable) and error.retry_after_seconds:
+            pause = max(pause, error.retry_after_seconds)
+        self.not_before = self._clock.monotonic() + pause
+
+    def disconnect(self) -> None:
+        """Log out; the next pass connects anew."""
+        mailbox, self._mailbox = self._mailbox, None
+        if mailbox is not None:
+            mailbox.close()
+
+    def abort(self) -> None:
+        """Cut the connection from another thread; a pass that waits on it ends."""
+        mailbox = self._mailbox
+        if mailbox is not None:
+            mailbox.abort()
+
+
+class WorkerThread(threading.Thread):
+    """Runs a worker's passes whenever it is woken, one at a time; wakes while a pass runs make one more."""
+
+    def __init__(self, worker: Worker, clock: Clock, stopping: threading.Event) -> None:
+        """Wait for the first wake."""
+        super().__init__(name=f"mailbox-{worker.name}", daemon=True)
+        self._worker, self._clock, self._stopping = worker, clock, stopping
+        self._due = threading.Event()
+
+    def wake(self) -> None:
+        """Ask for a pass soon."""
+        self._due.set()
+
+    def run(self) -> None:
+        """Do a pass at each wake until the stop; whatever is thrown, the thread lives on."""
+        while True:
+            self._due.wait()
+            self._due.clear()
+            if self._stopping.is_set():
+                break
+            if self._clock.monotonic() >= self._worker.not_before:
+                self._pass()
+        with suppress(CubbydError):
+            self._worker.disconnect()
+
+    def _pass(self) -> None:
+        try:
+            report = self._worker.run_pass()
+        except CubbydError as error:
+            if not self._stopping.is_set():
+                log.error("pass failed", mailbox=self._worker.name, kind=type(error).__name__, error=str(error))
+        except Exception:
+            log.exception("pass failed for a reason that is a fault of cubbyd", mailbox=self._worker.name)
+            self._worker.disconnect()
+        else:
+            if report.found or report.became:
+                became = {str(state): count for state, count in report.became.items()}
+                log.info("pass done", mailbox=self._worker.name, found=report.found, classified=report.classified, **became)
