@@ -77,7 +77,7 @@ def main() -> None:
     if unknown := set(names) - set(SETS):
         parser.error(f"unknown set {min(unknown)}; there are {', '.join(SETS)}")
     if not options.json:
-        print(f"{'set':10} {'examples':9} {'method':12} {'acc':>6} {'F1':>6} {'ECE':>6} {'AUROC':>6} {'train s':>8} {'mails/s':>8}")
+        print("set        examples  method          acc     F1    ECE  AUROC  train s  mails/s")
     for name in names:
         file = SHARED / "data" / name / "data.jsonl"
         if not file.is_file():
@@ -166,7 +166,7 @@ def train_naive_bayes(examples: Sequence[Example]) -> Classify:
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
 
     def text(mail: ClassifierInput) -> str:
-        return "\n".join((mail.subject, mail.text, mail.quoted))
+        return f"{mail.subject}\n{mail.text}\n{mail.quoted}"
 
     pipeline = make_pipeline(CountVectorizer(), MultinomialNB())
     pipeline.fit([text(render_text(example.subject, example.body)) for example in examples], _labels(examples))
@@ -212,8 +212,9 @@ def _auroc(inside: NDArray[np.float64], outside: NDArray[np.float64]) -> float:
 
 
 def _mean(scores: Sequence[Score]) -> Score:
-    columns = {field.name: [getattr(score, field.name) for score in scores] for field in fields(Score)}
-    return Score(**{name: None if None in column else float(np.mean(column)) for name, column in columns.items()})
+    columns: dict[str, list[Any]] = {field.name: [getattr(score, field.name) for score in scores] for field in fields(Score)}
+    means: dict[str, Any] = {name: None if None in column else float(np.mean(column)) for name, column in columns.items()}
+    return Score(**means)
 
 
 if __name__ == "__main__":

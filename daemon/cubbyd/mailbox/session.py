@@ -97,9 +97,11 @@ class ImapMailbox:
             return sorted(found for found in self._client.search(["UID", f"{uid + 1}:*"]) if found > uid)
 
     def all_uids(self) -> list[int]:
-        """Search by sequence number, in windows from the end: what an expunge moves down is still met."""
+        """Search for ALL, or in a large folder by sequence number, from the end: what an expunge moves down is still met."""
         found: set[int] = set()
         with self._doing("looking through the whole folder"):
+            if self._exists <= SEARCH_WINDOW:  # also for pymap, which takes sequence numbers in UID SEARCH for UIDs
+                return sorted(self._client.search("ALL"))
             for last in range(self._exists, 0, -SEARCH_WINDOW):
                 found.update(self._client.search([f"{max(1, last - SEARCH_WINDOW + 1)}:{last}"]))
         return sorted(found)

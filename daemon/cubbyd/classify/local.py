@@ -1,0 +1,90 @@
+"""The local classifier: a linear model over words and character n-grams, on this machine, with numpy alone.
+
+One product of a sparse row and a matrix a mail; training is in cubbyd.training.local, the file in cubbyd.classify.modelfile.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cubbyd.classify.feature import Columns, Floats, count_features
+from cubbyd.classify.modelfile import KIND, LocalModel
+from cubbyd.classify.protocol import Cost, Prediction, Provenance, Reason
+from cubbyd.message.model import ClassifierInput
+
+MAX_REASONS: Final = 5
+MIN_REASON_EXAMPLES: Final = 2
+"""A word of a single example may be one family's own: it is never shown as a reason."""
+MIN_REASON_LETTERS: Final = 3
+"""Nobody learns anything from "i" or "to"; one word of a pair must be as long as this."""
+
+
+class LocalClassifier:
+    """A loaded model, ready to classify; it never changes, so that any number of threads may use it."""
+
+    batch_size: int = 50
+
+    def __init__(self, model: LocalModel) -> None:
+        """Take a model that was trained or loaded."""
+        self.provenance = Provenance(kind=KIND, model=model.identity, renderer=model.renderer)
+        self._model = model
+        self._prior = np.array(model.examples, dtype=np.float64) / sum(model.examples)
+
+    def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Prediction]:
+        """Answer for each input, in order; there is always an answer, and it takes a fraction of a millisecond."""
+        return [self._predict(mail) for mail in inputs]
+
+    def close(self) -> None:
+        """Do nothing: the model is in memory alone."""
+
+    def _predict(self, mail: ClassifierInput) -> Prediction:
+        started = time.perf_counter()
+        columns, values = self._model.vocabulary.vectorize(count_features(mail))
+        weights = self._model.weights.take(columns, axis=0)
+        reasons: tuple[Reason, ...] = ()
+        if len(columns):
+            probabilities = softmax((values @ weights + self._model.bias) / self._model.temperature)
+            reasons = self._explain(columns, values, weights, int(probabilities.argmax()))
+        else:
+            probabilities = self._prior
+        return Prediction(
+            probabilities=dict(zip(self._model.categories, probabilities.tolist(), strict=True)),
+            provenance=self.provenance,
+            cost=Cost(milliseconds=(time.perf_counter() - started) * 1000),
+            reasons=reasons,
+        )
+
+    def _explain(self, columns: Columns, values: Floats, weights: Floats, top: int) -> tuple[Reason, ...]:
+        """Find the words that spoke most for the top category, against the average of the others.
+
+        A word is passed over where it is part of a stronger reason, or the other way round. A reason's weight is its
+        share of all that words spoke for the category; the grams, which repeat the words' letters, stay out of it.
+        """
+        vocabulary = self._model.vocabulary
+        is_word = columns < len(vocabulary.words)
+        columns, values, weights = columns[is_word], values[is_word], weights[is_word]
+        others = (weights.sum(axis=1) - weights[:, top]) / (weights.shape[1] - 1)
+        support = np.maximum(values * (weights[:, top] - others), 0)
+        reasons: list[Reason] = []
+        said: set[str] = set()
+        for place in np.argsort(-support, kind="stable"):
+            word = vocabulary.words[columns[place]]
+            if support[place] <= 0 or len(reasons) == MAX_REASONS:
+                break
+            parts = word.split()
+            is_common = vocabulary.document_counts[columns[place]] >= MIN_REASON_EXAMPLES
+            if is_common and max(map(len, parts)) >= MIN_REASON_LETTERS and said.isdisjoint(parts):
+                reasons.append(Reason(text=word, weight=float(support[place] / support.sum())))
+                said.update(parts)
+        return tuple(reasons)
+
+
+def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Turn logits into probabilities along the last axis; safe for logits of any size."""
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]

@@ -1,0 +1,32 @@
+"""The message side: raw bytes of a mail to the text that a classifier is given. Pure: no I/O, no clock, no logging.
+
+    bytes -> parse -> ParsedMessage -> render -> ClassifierInput
+    subject, body of an example -> render_text -> ClassifierInput
+
+Both ways run through the same code from the decoded text on, so that a model is trained on what it will be served.
+
+    parser    the way through all of it; total: whatever the bytes are, a ParsedMessage comes out
+    header    fields, encoded words (RFC 2047), parameters (RFC 2231), addresses, dates
+    part      the MIME tree, and which of its parts is the text
+    transfer  transfer encodings     charset   bytes to text, where labels lie
+    html      HTML to lines          calendar  what an invitation says
+    unicode   one spelling for text  subject   reply and forward prefixes
+    quote     new text, quoted text, signature
+    special   flags that headers tell     render    the classifier's view     identity  which mail is which
+"""
+
+from cubbyd.message.model import Address, Attachment, ClassifierInput, Flag, ParsedMessage
+from cubbyd.message.parser import parse
+from cubbyd.message.render import RENDERER_VERSION, render, render_text
+
+__all__ = [
+    "RENDERER_VERSION",
+    "Address",
+    "Attachment",
+    "ClassifierInput",
+    "Flag",
+    "ParsedMessage",
+    "parse",
+    "render",
+    "render_text",
+]

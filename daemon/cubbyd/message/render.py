@@ -1,0 +1,62 @@
+"""The classifier's view of a mail: the one place that makes a ClassifierInput, for training, evaluation and serving alike.
+
+RENDERER_VERSION changes with every change of what comes out here for some mail, wherever in cubbyd.message it is made: a
+model is trained on one version and refused on another.
+"""
+
+from __future__ import annotations
+
+from cubbyd.message.model import Address, ClassifierInput, Flag, ParsedMessage
+from cubbyd.message.parser import from_text
+
+RENDERER_VERSION = "1"
+
+MAX_SUBJECT_CHARS = 300
+MAX_TEXT_CHARS = 4_000
+MAX_QUOTED_CHARS = 1_500
+MAX_SENDER_CHARS = 300
+MAX_ATTACHMENTS = 20
+
+_FEW_WORDS = 5
+_GAP = "\n…\n"
+_HEAD_SHARE = 0.75  # people put the request first, or last
+
+
+def render(message: ParsedMessage) -> ClassifierInput:
+    """Cut a message to what a classifier is given: 300 characters of subject, 4,000 of text, 1,500 of quoted mail.
+
+    Where the sender wrote fewer than five words ("Yes, that works"), the quoted mail is part of the text, with full weight.
+    """
+    text, quoted = message.text, message.quoted
+    if quoted and len(text.split(None, _FEW_WORDS)) < _FEW_WORDS:
+        text, quoted = f"{text}\n\n{quoted}".strip(), ""
+    flags = message.flags
+    if len(text) > MAX_TEXT_CHARS:
+        text = _cut_middle(text)
+        flags |= {Flag.TRUNCATED}
+    return ClassifierInput(
+        subject=message.subject[:MAX_SUBJECT_CHARS],
+        text=text,
+        quoted=quoted[:MAX_QUOTED_CHARS],
+        sender=_spell(message.sender)[:MAX_SENDER_CHARS],
+        attachments=tuple(attachment.name for attachment in message.attachments[:MAX_ATTACHMENTS] if attachment.name),
+        flags=flags,
+        version=RENDERER_VERSION,
+    )
+
+
+def render_text(subject: str, body: str) -> ClassifierInput:
+    """Make of an example's subject and body what render makes of a mail with that subject and text; the sender is empty."""
+    return render(from_text(subject, body))
+
+
+def _cut_middle(text: str) -> str:
+    head = int(MAX_TEXT_CHARS * _HEAD_SHARE)
+    tail = MAX_TEXT_CHARS - head - len(_GAP)
+    return f"{text[:head]}{_GAP}{text[-tail:]}"
+
+
+def _spell(address: Address) -> str:
+    if not address.address:
+        return address.name
+    return f"{address.name} <{address.address}>" if address.name else address.address
