@@ -23,10 +23,45 @@ UNWANTED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u2
 # Pieces that mean something to a parser, between bytes that mean nothing.
 TOKENS = st.sampled_from(
     [
-        *(b"From: ", b"Subject: ", b"Content-Type: ", b"Content-Transfer-Encoding: ", b"Date: ", b"\n", b"\r\n", b"\r", b"\n\n"),
+        *(
+            b"From: ",
+            b"Subject: ",
+            b"Content-Type: ",
+            b"Content-Transfer-Encoding: ",
+            b"Date: ",
+            b"\n",
+            b"\r\n",
+            b"\r",
+            b"\n\n",
+        ),
         *(b"multipart/mixed; boundary=B", b"--B\n", b"--B--\n", b"text/html", b"text/plain; charset=", b"message/rfc822"),
-        *(b"base64", b"quoted-printable", b"x-uuencode", b"utf-7", b"utf-16", b"iso-2022-jp", b"hz-gb-2312", b"=?utf-8?q?", b"?="),
-        *(b"filename*0*=", b"''", b'"', b";", b"<", b">", b"(", b"\\", b"=", b"> ", b"On 1 x wrote:\n", b"-- \n", b"\xff\xfe", b"\x1b$B"),
+        *(
+            b"base64",
+            b"quoted-printable",
+            b"x-uuencode",
+            b"utf-7",
+            b"utf-16",
+            b"iso-2022-jp",
+            b"hz-gb-2312",
+            b"=?utf-8?q?",
+            b"?=",
+        ),
+        *(
+            b"filename*0*=",
+            b"''",
+            b'"',
+            b";",
+            b"<",
+            b">",
+            b"(",
+            b"\\",
+            b"=",
+            b"> ",
+            b"On 1 x wrote:\n",
+            b"-- \n",
+            b"\xff\xfe",
+            b"\x1b$B",
+        ),
         *(b"<div hidden>", b"<blockquote>", b"<!--", b"<style>", b"<img alt='", b"-----Original Message-----\n", b"Fwd: "),
     ]
 )
@@ -90,7 +125,17 @@ def test_cleaning_twice_changes_nothing(text: str) -> None:
 
 LINES = st.sampled_from(
     [
-        *("Wyatt is sick", "", "> old", "On 1 Oct Dana wrote:", "From: Dana", "Sent: Tuesday", "To: Kelly", "Subject: Naps", "--"),
+        *(
+            "Wyatt is sick",
+            "",
+            "> old",
+            "On 1 Oct Dana wrote:",
+            "From: Dana",
+            "Sent: Tuesday",
+            "To: Kelly",
+            "Subject: Naps",
+            "--",
+        ),
         *("-----Original Message-----", "Begin forwarded message:", "Thanks,", "Kelly", "Sent from my iPhone", "_" * 30),
     ]
 )
@@ -100,18 +145,28 @@ LINES = st.sampled_from(
 @settings(max_examples=300, deadline=None)
 def test_splitting_loses_no_line_that_is_text(lines: list[str], forward: bool) -> None:  # noqa: FBT001 - drawn by name
     split = split_text("\n".join(lines), forward=forward)
-    parts = "\n".join((split.new, split.quoted, split.signature)).split("\n")
+    parts = f"{split.new}\n{split.quoted}\n{split.signature}".split("\n")
     for line in ("Wyatt is sick", "Kelly", "old"):
         assert sum(part.lstrip("> ") == line for part in parts) == sum(given_line.lstrip("> ") == line for given_line in lines)
 
 
-@given(st.lists(st.sampled_from(["<p>", "</p>", "<div hidden>", "</div>", "<!--", "-->", "<style>", "</style>", "<b", '"', ">", "x ", "<td>"])))
+@given(
+    st.lists(
+        st.sampled_from(
+            ["<p>", "</p>", "<div hidden>", "</div>", "<!--", "-->", "<style>", "</style>", "<b", '"', ">", "x ", "<td>"]
+        )
+    )
+)
 @settings(max_examples=300, deadline=None)
 def test_any_markup_becomes_text(pieces: list[str]) -> None:
     assert html_to_text("".join(pieces) + '<div style="display:none">SECRET</div>').count("SECRET") in (0, 1)
 
 
-@given(st.binary(max_size=300) | mutated_mails().map(lambda raw: raw.partition(b"\n\n")[0]), st.binary(max_size=100), st.text(max_size=30))
+@given(
+    st.binary(max_size=300) | mutated_mails().map(lambda raw: raw.partition(b"\n\n")[0]),
+    st.binary(max_size=100),
+    st.text(max_size=30),
+)
 @settings(max_examples=300, deadline=None)
 def test_a_header_and_the_whole_mail_have_one_fingerprint(block: bytes, body: bytes, internal_date: str) -> None:
     header = block.rstrip(b"\r\n") + b"\r\n\r\n"

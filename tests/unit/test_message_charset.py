@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from cubbyd.message import charset
 from cubbyd.message.charset import decode, find_codec
 from cubbyd.message.transfer import decode_transfer
 from cubbyd.message.unicode import clean_line, clean_text
@@ -37,9 +38,7 @@ def test_codecs_that_are_no_charsets_are_unknown(label: str) -> None:
 
 
 def test_every_codec_of_the_table_exists() -> None:
-    from cubbyd.message import charset  # noqa: PLC0415 - a look at a private table
-
-    for codec in charset._CODECS.values():  # noqa: SLF001 - a typing error there would surface only with a rare mail
+    for codec in charset._CODECS.values():
         assert b"".decode(codec) == ""
 
 
@@ -64,7 +63,9 @@ def test_no_more_comes_out_than_was_asked_for() -> None:
 
 
 def test_nothing_invisible_is_left() -> None:
-    text = clean_text("Kran\u200bk\u200dmel\ufeffdung\u00ad \u202efor\u202c\x00 Mia\x07\u00a0\u2003now\r\n\r\n\r\n \tCafe\u0301\u2028x\r")
+    text = clean_text(
+        "Kran\u200bk\u200dmel\ufeffdung\u00ad \u202efor\u202c\x00 Mia\x07\u00a0\u2003now\r\n\r\n\r\n \tCafe\u0301\u2028x\r"
+    )
     assert text == "Krankmeldung for Mia now\n\nCafé\nx"
 
 

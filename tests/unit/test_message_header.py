@@ -73,7 +73,10 @@ def test_raw_letters_in_a_header_are_utf8_or_western(raw: bytes) -> None:
     ("value", "addresses"),
     [
         ("Kelly Dunmore <kelly@example.com>", [("Kelly Dunmore", "kelly@example.com")]),
-        ('"Whitlow, Dana" <dana@example.com>, sam@example.com', [("Whitlow, Dana", "dana@example.com"), ("", "sam@example.com")]),
+        (
+            '"Whitlow, Dana" <dana@example.com>, sam@example.com',
+            [("Whitlow, Dana", "dana@example.com"), ("", "sam@example.com")],
+        ),
         ("sam@example.com (Sam Ode)", [("Sam Ode", "sam@example.com")]),
         ("Parents: a@example.com, b@example.com;", [("", "a@example.com"), ("", "b@example.com")]),
         ("undisclosed-recipients:;", []),
@@ -89,7 +92,7 @@ def test_addresses(value: str, addresses: list[tuple[str, str]]) -> None:
 
 
 def test_parameters_in_pieces_and_in_encoded_words() -> None:
-    value = "attachment; filename*0*=UTF-8''K%C3%BCndi; filename*1*=gung.pdf; x=\"a;\\\"b\"; name==?utf-8?B?TWHDn25haG1l?="
+    value = 'attachment; filename*0*=UTF-8\'\'K%C3%BCndi; filename*1*=gung.pdf; x="a;\\"b"; name==?utf-8?B?TWHDn25haG1l?='
     assert parse_parameters(value) == ("attachment", {"filename": "Kündigung.pdf", "x": 'a;"b', "name": "Maßnahme"})
 
 
@@ -121,7 +124,7 @@ def test_of_many_references_the_first_and_the_newest_are_kept() -> None:
 )
 def test_subject_prefixes_become_flags(value: str, text: str, flags: set[Flag]) -> None:
     subject = read_subject(value)
-    assert (subject.text, subject.flags) == (text, flags)
+    assert (subject.text, set(subject.flags)) == (text, flags)
 
 
 def test_a_list_tag_falls_only_where_the_mail_comes_from_a_list() -> None:

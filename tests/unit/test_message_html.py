@@ -25,6 +25,7 @@ from cubbyd.message.html import html_to_text
         ("a<!-- b -->c<!--[if mso]><p>d</p><![endif]-->e", "ace"),
         ("<![if !mso]><p>shown</p><![endif]>", "shown"),
         ("<html><body>one</body></html><html><body>two</body></html>", "onetwo"),
+        ("a</>b</ c>d<p>e</p>", "abd\ne"),
         ("no markup < 5 & more", "no markup < 5 & more"),
         ("", ""),
     ],
@@ -51,7 +52,9 @@ def test_hidden_text_is_never_seen(attribute: str) -> None:
     assert html_to_text(f"<div {attribute}>SECRET<p>SECRET</p></div><p>shown</p>") == "shown"
 
 
-@pytest.mark.parametrize("style", ["font-size:0.9em", "opacity:0.5", "max-height:0", "background-color:transparent", "display:block"])
+@pytest.mark.parametrize(
+    "style", ["font-size:0.9em", "opacity:0.5", "max-height:0", "background-color:transparent", "display:block"]
+)
 def test_what_only_looks_hidden_is_seen(style: str) -> None:
     assert html_to_text(f'<p style="{style}">shown</p>') == "shown"
 

@@ -46,6 +46,7 @@ def test_choice_between_plain_and_html(plain: str, html: str, text: str) -> None
         (b"Content-Type: multipart/mixed; boundary=ZZ\n\nWyatt is sick", "multipart without parts"),
         (b"Content-Type: multipart/mixed\n\n--guess\n\nWyatt is sick\n--guess--", "multipart without boundary parameter"),
         (b"Content-Type: multipart/mixed; boundary=BB\n\n--BB\n\nWyatt is sick", "multipart without its end"),
+        (b"Content-Type: multipart/*; boundary=BB\n\n--BB\n\nWyatt is sick", "multipart without its end"),
         (b"Content-Type: text/plain; charset=DEFAULT\n\nWyatt is sick\xfc"[:-1], None),
     ],
 )

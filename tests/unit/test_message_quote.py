@@ -136,7 +136,19 @@ def test_what_could_be_a_message_is_no_signature(text: str) -> None:
 
 @pytest.mark.parametrize(
     "piece",
-    ["On 1 ", "> ", "From: a\nTo: ", "wrote: ", "schrieb am 1 ", "_" * 20 + "\n", "--\n", "Thanks\n", "a" * 395 + ":\n", "A-", "+1 ("],
+    [
+        "On 1 ",
+        "> ",
+        "From: a\nTo: ",
+        "wrote: ",
+        "schrieb am 1 ",
+        "_" * 20 + "\n",
+        "--\n",
+        "Thanks\n",
+        "a" * 395 + ":\n",
+        "A-",
+        "+1 (",
+    ],
 )
 def test_hostile_text_takes_bounded_time(piece: str) -> None:
     started = time.process_time()

@@ -38,13 +38,15 @@ def test_the_text_keeps_its_beginning_and_its_end() -> None:
 
 
 def test_what_fits_is_not_touched() -> None:
-    rendered = render(ParsedMessage(subject="s" * 300, text="x" * 4000, quoted="q"))
+    rendered = render(ParsedMessage(subject="s" * 300, text="x" * 4000, quoted="q" * 1500))
     assert (rendered.subject, len(rendered.text), rendered.flags) == ("s" * 300, 4000, frozenset())
 
 
 def test_quoted_mail_has_full_weight_where_little_was_written() -> None:
     quoted = "Shall we keep Rory until six on Friday?"
-    few, enough = (render(ParsedMessage(text=text, quoted=quoted)) for text in ("Yes, that works fine", "Yes, that works fine too"))
+    few, enough = (
+        render(ParsedMessage(text=text, quoted=quoted)) for text in ("Yes, that works fine", "Yes, that works fine too")
+    )
     assert (few.text, few.quoted) == (f"Yes, that works fine\n\n{quoted}", "")
     assert (enough.text, enough.quoted) == ("Yes, that works fine too", quoted)
 
@@ -58,3 +60,8 @@ def test_names_of_attachments_are_what_an_empty_mail_says() -> None:
 
 def test_the_version_goes_with_it() -> None:
     assert render_text("a", "b").version == RENDERER_VERSION == "1"
+
+
+def test_a_sentence_without_blanks_is_not_little() -> None:
+    text = "孩子今天生病了，请告诉老师，我们明天带医生的证明来，麻烦您把作业交给她的姐姐带回家，非常感谢。"
+    assert render(ParsedMessage(text=text, quoted="old")).quoted == "old"

@@ -39,7 +39,9 @@ Floats: TypeAlias = NDArray[np.float32]
 Columns: TypeAlias = NDArray[np.int64]
 Hashes: TypeAlias = NDArray[np.uint64]
 
-_WORD: Final = re.compile(r"\w+")
+_WORD: Final = re.compile(r"\b\w{1,40}\b")
+"""A longer run is no word but a code or encoded data."""
+
 _HASH_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 _MERGE_EVERY: Final = 500
 

@@ -23,7 +23,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -40,14 +40,16 @@ FORMAT: Final = "cubbyd-model"
 FORMAT_VERSION: Final = 1
 KIND: Final = "local"
 
-MAX_CATEGORIES: Final = 1000
-MAX_FILE_BYTES: Final = 512 * 1024 * 1024
+MAX_CATEGORIES: Final = 250
+MAX_FILE_BYTES: Final = 128 * 1024 * 1024
 """More than the largest vocabulary with the most categories takes."""
 
 TRAIN_AGAIN: Final = "train it again: cubbyd train EXAMPLES.jsonl --out MODEL"
 
 _MANIFEST: Final = "manifest.json"
 _WORDS: Final = "words.json"
+_MEMBERS: Final = (_WORDS, "grams.npy", "document_counts.npy", "weights.npy", "bias.npy")
+_MAX_EXAMPLES: Final = 2**31 - 1
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip can say; the true one stands in the manifest."""
 
@@ -105,19 +107,19 @@ class _Category(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: str = Field(min_length=1)
-    examples: int = Field(ge=1)
+    examples: int = Field(ge=1, le=_MAX_EXAMPLES)
 
 
 class _Quality(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    examples: int = Field(ge=1)
+    examples: int = Field(ge=1, le=_MAX_EXAMPLES)
     accuracy: float = Field(ge=0, le=1)
     macro_f1: float = Field(ge=0, le=1)
     calibration_error: float = Field(ge=0, le=1)
 
 
-class Manifest(BaseModel):
+class _Manifest(BaseModel):
     """What a model file says of itself."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -173,7 +175,7 @@ def load_model(file: Path, *, renderer: str) -> LocalModel:
             raise ModelFileError(
                 file, f"was trained on texts of renderer version {manifest.renderer!r}, this is {renderer!r}; {TRAIN_AGAIN}"
             )
-        members = {name: _read_member(archive, name) for name in archive.namelist() if name != _MANIFEST}
+        members = {name: _read_member(archive, name) for name in _MEMBERS}
         if {name: sha256(member).hexdigest() for name, member in members.items()} != manifest.members:
             raise ModelFileError(file, f"is damaged: its members are not what its manifest says; {TRAIN_AGAIN}")
         return _build_model(manifest, members)
@@ -198,14 +200,14 @@ def _checked(file: Path) -> Path:
     return file
 
 
-def _read_manifest(file: Path, archive: zipfile.ZipFile) -> Manifest:
+def _read_manifest(file: Path, archive: zipfile.ZipFile) -> _Manifest:
     said: JsonValue = json.loads(_read_member(archive, _MANIFEST))
     if not isinstance(said, dict) or said.get("format") != FORMAT:
         raise ModelFileError(file, f"is no model file of cubbyd; {TRAIN_AGAIN}")
     if (said.get("version"), said.get("kind")) != (FORMAT_VERSION, KIND):
         found = f"version {said.get('version')!r}, kind {said.get('kind')!r}"
         raise ModelFileError(file, f"is of {found}; this cubbyd reads version {FORMAT_VERSION}, kind {KIND!r}; {TRAIN_AGAIN}")
-    return Manifest.model_validate(said)
+    return _Manifest.model_validate(said)
 
 
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
@@ -217,7 +219,7 @@ def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     return archive.read(info)
 
 
-def _build_model(manifest: Manifest, members: Mapping[str, bytes]) -> LocalModel:
+def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalModel:
     words = _WORD_LIST.validate_json(members[_WORDS])
     grams = _read_array(members["grams.npy"], np.dtype(np.uint64), (None,))
     columns, categories = len(words) + len(grams), len(manifest.categories)
@@ -261,13 +263,8 @@ def _demand(fact: bool, otherwise: str) -> None:  # noqa: FBT001  # reads as a s
 
 def _members(model: LocalModel) -> dict[str, bytes]:
     vocabulary = model.vocabulary
-    return {
-        _WORDS: _to_json(vocabulary.words),
-        "grams.npy": _array_bytes(vocabulary.grams),
-        "document_counts.npy": _array_bytes(vocabulary.document_counts),
-        "weights.npy": _array_bytes(model.weights),
-        "bias.npy": _array_bytes(model.bias),
-    }
+    arrays = (vocabulary.grams, vocabulary.document_counts, model.weights, model.bias)
+    return dict(zip(_MEMBERS, (_to_json(vocabulary.words), *map(_array_bytes, arrays)), strict=True))
 
 
 def _array_bytes(array: NDArray[Any]) -> bytes:
@@ -294,7 +291,7 @@ def _describe(model: LocalModel, members: Mapping[str, bytes]) -> dict[str, Any]
 
 def _write_zip(stream: io.BufferedWriter, model: LocalModel, created: datetime) -> None:
     members = _members(model)
-    manifest = {**_describe(model, members), "created": created.isoformat(timespec="seconds")}
+    manifest = {**_describe(model, members), "created": created.astimezone(UTC).isoformat(timespec="seconds")}
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, member in {_MANIFEST: _to_json(manifest), **members}.items():
             archive.writestr(zipfile.ZipInfo(name, date_time=_EPOCH), member)

@@ -19,7 +19,7 @@ from cubbyd.lifecycle import State
 UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-class Since(click.ParamType):
+class Since(click.ParamType[datetime]):
     """A time: 2026-11-21, 2026-11-21T08:00, or an age such as 90min, 12h, 7d, 2w."""
 
     name = "time"

@@ -12,4 +12,5 @@ LONGEST = timedelta(hours=6)
 
 def pause_after(attempts: int) -> timedelta:
     """Give the wait after so many attempts, at least one."""
-    return min(FIRST * FACTOR ** min(max(attempts, 1) - 1, 10), LONGEST)
+    steps = min(max(attempts, 1) - 1, 10)  # enough to reach LONGEST, and no overflow after a million
+    return min(FIRST * int(FACTOR**steps), LONGEST)

@@ -152,8 +152,8 @@ def _answer(context: PassContext, records: Sequence[Record], inputs: Sequence[Cl
         else:
             failed.append((record, outcome))
     context.journal.advance(changes, context.clock.now())
-    for record, error in failed:
-        _try_later(context, record, error)
+    for record, failure in failed:
+        _try_later(context, record, failure)
 
 
 def _decided(record: Record, decision: Decision, prediction: Prediction | None) -> Change:

@@ -189,7 +189,7 @@ class Journal:
             groups[change.to, tuple(sorted(change.fields))].append(change)
         with self._engine.begin() as connection:
             for (to, names), group in groups.items():
-                values = {name: sa.bindparam(f"new_{name}") for name in names}
+                values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
                 statement = (
                     message.update()
                     .where(message.c.id == sa.bindparam("row"), _is_one_of(sources_of(to)))

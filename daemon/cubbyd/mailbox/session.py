@@ -227,8 +227,14 @@ class ImapMailbox:
 
     # --- effects -----------------------------------------------------------------------------------------------------
 
+    def _writable(self) -> None:
+        """Refuse to touch a folder that was opened read-only: Dovecot would say OK to a MOVE there, and copy."""
+        if self._selected is None or self._selected[1]:
+            raise CommandRefused(f"mailbox {self._name}: the folder was opened read-only", code="READ-ONLY")
+
     def add_keyword(self, uids: Sequence[int], keyword: str) -> bool:
         """Store the keyword, and look once per connection whether the server kept it: some say OK and drop it."""
+        self._writable()
         with self._doing(f"labeling mail as {keyword}"):
             for part in wire.in_sets(uids):
                 self._client.add_flags(part, [keyword], silent=True)
@@ -251,6 +257,7 @@ class ImapMailbox:
     def _relocate(
         self, command: Callable[[list[int], str], Any], uids: Sequence[int], folder: str, verb: str
     ) -> dict[int, int]:
+        self._writable()
         name = self._names.on_server(folder)
         pairs: dict[int, int] = {}
         with self._doing(f"{verb} mail to {folder}"):
@@ -262,6 +269,7 @@ class ImapMailbox:
 
     def remove(self, uids: Sequence[int]) -> bool:
         r"""Mark \Deleted and expunge these UIDs alone; without UIDPLUS only where nobody else has marked anything."""
+        self._writable()
         with self._doing("removing the originals of copied mail"):
             for part in wire.in_sets(uids):
                 self._client.add_flags(part, [DELETED], silent=True)

@@ -1,0 +1,607 @@
+"""How fast cubbyd files mail, in how much memory, and how soon: the installed command on a local Dovecot, beside bare IMAP.
+
+    python -m benchmarks.filing [--sizes 100,1000,10000] [--no-latency] [--json]
+    python -m benchmarks.filing --profile [--sizes 1000]
+
+Throughput: a mailbox of made-up mails of 1 to 20 kB, 14 folders, the local classifier, action "move", threshold 0, so that
+every mail is moved. The daemon's side is `cubbyd run --once` from its start to its end; what an empty mailbox takes (start of
+the interpreter, state file, model, login) is measured too, and taken off where "pass" is said. The bare side is imapclient
+alone: the same mails in another mailbox, the same bytes in the same batches, moved in the same lots. The sides take turns at
+going first. Latency: `cubbyd run` with IDLE and no poll in reach, from the OK of an APPEND until the target folder counts
+the mail. The server runs on loopback with its default fsync; state and mail lie in the system's folder for temporary files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from importlib.resources import files
+from itertools import islice
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+from imapclient import IMAPClient
+
+from cubbyd.config import LogFormat, LogSection, load_config
+from cubbyd.dataset.example import Example, read_examples
+from cubbyd.demo.sample_mail import sample_categories, write_sample
+from cubbyd.filing.apply import LOT, MOVE_AT_ONCE
+from cubbyd.filing.judge import FETCH_AT_ONCE
+from cubbyd.mailbox.session import CONTENT
+from cubbyd.service.log import configure_logging
+from cubbyd.service.once import run_once
+from tests.dovecot import PASSWORD, Dovecot
+
+CUBBYD: Final = Path(sys.executable).with_name("cubbyd")
+PACKAGE: Final = str(files("cubbyd"))
+SEED: Final = 1
+
+EMPTY_PASSES: Final = 5
+MAILS_A_SIZE: Final = 5_000
+"""A size is repeated until about so many mails were filed, at most 5 times: short runs are noisy, long ones are not."""
+
+ARRIVALS: Final = 40
+WATCH_EVERY_SECONDS: Final = 0.02
+PATIENCE_SECONDS: Final = 60.0
+
+LARGEST_RATIO: Final = 3.0
+LARGEST_PEAK_MB: Final = 250.0
+LARGEST_GROWTH: Final = 1.1
+"""By how much time per mail, and peak memory, may differ between the two largest sizes and still be called flat."""
+LARGEST_P95_SECONDS: Final = 1.0
+
+
+# --- the mails ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mail:
+    """A made-up mail, and the category whose examples its words were taken from."""
+
+    content: bytes
+    category: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writer:
+    """Writes mails out of examples: a subject of one, sentences of many, always of one category."""
+
+    subjects: Mapping[str, Sequence[str]]
+    sentences: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def from_examples(cls, examples: Sequence[Example]) -> Writer:
+        """Take the examples apart."""
+        subjects, sentences = defaultdict(list), defaultdict(list)
+        for example in examples:
+            for category in example.labels:
+                subjects[category].append(example.subject)
+                sentences[category] += [text for text in re.split(r"(?<=[.!?])\s+|\n+", example.body) if text]
+        return cls(subjects=subjects, sentences=sentences)
+
+    def mails(self, seed: int) -> Iterator[Mail]:
+        """Write mails without end; the same seed gives the same mails."""
+        draw = random.Random(seed)
+        categories = sorted(self.subjects)
+        for number in range(sys.maxsize):
+            category = draw.choice(categories)
+            yield Mail(content=self._write(draw, category, number).as_bytes(), category=category)
+
+    def _write(self, draw: random.Random, category: str, number: int) -> EmailMessage:
+        message = EmailMessage(policy=SMTP)
+        message["Received"] = f"from out{number % 7}.example.net by mail.example.org with ESMTPS; {_date(number)}"
+        message["From"] = f"Parent {number} <parent{number}@example.net>"
+        message["To"] = "Office <office@example.org>"
+        message["Subject"] = draw.choice(self.subjects[category])
+        message["Date"] = _date(number)
+        message["Message-ID"] = f"<{number}.{draw.getrandbits(64):x}@example.net>"
+        draw.choice(SHAPES)(message, draw, self.sentences[category], draw.randint(1_200, 19_500) - 800)
+        return message
+
+
+def _date(number: int) -> str:
+    return format_datetime(datetime(2025, 9, 1, tzinfo=UTC) + timedelta(minutes=number))
+
+
+def _paragraphs(draw: random.Random, sentences: Sequence[str], characters: int) -> list[str]:
+    """Recombine sentences to paragraphs of about so many characters together."""
+    paragraphs: list[str] = []
+    while (missing := characters - sum(len(paragraph) + 2 for paragraph in paragraphs)) > 0:
+        paragraphs.append(" ".join(draw.choices(sentences, k=draw.randint(1, 5)))[:missing])
+    return paragraphs
+
+
+def _write_plain(message: EmailMessage, draw: random.Random, sentences: Sequence[str], octets: int) -> None:
+    message.set_content("\n\n".join(_paragraphs(draw, sentences, octets)))
+
+
+def _write_reply(message: EmailMessage, draw: random.Random, sentences: Sequence[str], octets: int) -> None:
+    new = "\n\n".join(_paragraphs(draw, sentences, octets // 2))
+    quoted = "\n".join(f"> {paragraph}" for paragraph in _paragraphs(draw, sentences, octets // 2))
+    message.set_content(f"{new}\n\nOn Mon, Sep 1, 2025 at 7:30 AM Office <office@example.org> wrote:\n\n{quoted}\n")
+
+
+def _write_html(message: EmailMessage, draw: random.Random, sentences: Sequence[str], octets: int) -> None:
+    message.set_content(_as_html(_paragraphs(draw, sentences, octets * 2 // 3)), subtype="html")
+
+
+def _write_both(message: EmailMessage, draw: random.Random, sentences: Sequence[str], octets: int) -> None:
+    paragraphs = _paragraphs(draw, sentences, octets * 2 // 5)
+    message.set_content("\n\n".join(paragraphs))
+    message.add_alternative(_as_html(paragraphs), subtype="html")
+
+
+def _as_html(paragraphs: Sequence[str]) -> str:
+    body = "\n".join(f'<div style="font: 11pt Calibri"><p class="text">{html.escape(text)}</p></div>' for text in paragraphs)
+    return f"<html><head><style>p {{ margin: 0 }}</style></head><body>{body}</body></html>"
+
+
+SHAPES: Final = (_write_plain, _write_reply, _write_html, _write_both)
+
+
+# --- the mailboxes -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What every measurement works with: a server, a trained model in a folder, and a writer of mails."""
+
+    server: Dovecot
+    folder: Path
+    writer: Writer
+
+    def configure(self, user: str) -> Path:
+        """Write the configuration of a daemon that files one user's mail; give the file. Its state starts empty."""
+        folder = self.folder / user
+        folder.mkdir()
+        (folder / "password").write_text(PASSWORD, encoding="utf-8")
+        (folder / "password").chmod(0o600)
+        file = folder / "cubbyd.toml"
+        mailbox = f'host = "127.0.0.1"\nport = {self.server.port}\nsecurity = "plain"\nusername = "{user}"\npoll_seconds = 86400'
+        file.write_text(
+            f'[mailboxes.bench]\n{mailbox}\npassword_file = "password"\n[filing]\naction = "move"\n'
+            f'[classifier]\nmodel = "../cubbyd.model"\nthreshold = 0.0\n[state]\ndirectory = "state"\n{sample_categories()}',
+            encoding="utf-8",
+        )
+        return file
+
+    def fill(self, user: str, size: int) -> list[str]:
+        """Put mails into a user's inbox; give their categories. They lie on disk and in the server's index afterwards."""
+        maildir = self.server.folder / "home" / user / "Maildir"
+        folders = [maildir.parent, maildir, *(maildir / name for name in ("cur", "new", "tmp"))]
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+        categories = []
+        for number, mail in enumerate(islice(self.writer.mails(SEED), size)):
+            octets = len(mail.content)
+            file = maildir / "new" / f"{1_750_000_000 + number}.M{number}P1.bench,S={octets},W={octets}"
+            file.write_bytes(mail.content)
+            folders.append(file)
+            categories.append(mail.category)
+        if os.geteuid() == 0:  # the server then works as the owner of its folder of homes
+            owner = maildir.parent.parent.stat()
+            for path in folders:
+                os.chown(path, owner.st_uid, owner.st_gid)
+        with self.connect(user) as client:
+            assert client.select_folder("INBOX", readonly=True)[b"EXISTS"] == size
+        os.sync()  # else the first side would wait for the disk to take the mail
+        return categories
+
+    def remove(self, user: str) -> None:
+        """Take a user's mail and state away."""
+        shutil.rmtree(self.server.folder / "home" / user, ignore_errors=True)
+        shutil.rmtree(self.folder / user, ignore_errors=True)
+
+    @contextmanager
+    def connect(self, user: str) -> Iterator[IMAPClient]:
+        """Log in with imapclient alone."""
+        with IMAPClient("127.0.0.1", port=self.server.port, ssl=False) as client:
+            client._imap.debug = 0  # noqa: SLF001  (as cubbyd.mailbox.wire does: imapclient would format every literal)
+            client.normalise_times = False
+            client.login(user, PASSWORD)
+            yield client
+
+
+def target_folders() -> dict[str, str]:
+    """Give the folder of each category of the sample facility."""
+    return {category["id"]: category["name"] for category in tomllib.loads(sample_categories())["categories"]}
+
+
+@contextmanager
+def set_up() -> Iterator[Bench]:
+    """Start the server and train the model by the installed command; everything goes away at the end."""
+    with tempfile.TemporaryDirectory(prefix="cubbyd-bench-") as name, Dovecot(fsync="optimized") as server:
+        folder = Path(name)
+        examples = write_sample(folder)
+        model = folder / "cubbyd.model"
+        subprocess.run([CUBBYD, "train", str(examples), "--out", str(model)], check=True, capture_output=True, cwd=folder)
+        yield Bench(server=server, folder=folder, writer=Writer.from_examples(list(read_examples(examples))))
+
+
+# --- throughput --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OncePass:
+    """One `cubbyd run --once`: what it took, and how many mails it filed."""
+
+    seconds: float
+    peak_mb: float
+    half_time_mb: float
+    """The peak of the first half of the time."""
+    filed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throughput:
+    """The medians of some rounds with as many mails each."""
+
+    mails: int
+    rounds: int
+    daemon_seconds: float
+    """From the start of the process to its end."""
+    pass_seconds: float
+    """The same, less what a process with nothing to do takes."""
+    bare_seconds: float
+    mails_per_second: float
+    ratio: float
+    pass_ratio: float
+    peak_mb: float
+    half_time_mb: float
+
+    @property
+    def pass_milliseconds_per_mail(self) -> float:
+        """What one mail costs inside the pass."""
+        return self.pass_seconds / self.mails * 1000
+
+    @property
+    def bare_milliseconds_per_mail(self) -> float:
+        """What one mail costs imapclient alone."""
+        return self.bare_seconds / self.mails * 1000
+
+
+def measure_empty(bench: Bench) -> float:
+    """Time the command where there is no mail, in seconds."""
+    passes = []
+    for number in range(EMPTY_PASSES):
+        user = f"empty-{number}"
+        bench.fill(user, 0)
+        passes.append(run_daemon(bench.configure(user)).seconds)
+        bench.remove(user)
+    return statistics.median(passes)
+
+
+def measure_throughput(bench: Bench, size: int, empty_seconds: float) -> Throughput:
+    """File `size` mails by cubbyd and by bare IMAP, some times, taking turns at going first."""
+    rounds = max(1, min(5, MAILS_A_SIZE // size))
+    daemon: list[OncePass] = []
+    bare: list[float] = []
+    for number in range(rounds):
+        _say(f"{size} mails, round {number + 1} of {rounds}")
+        categories = bench.fill(f"daemon-{size}-{number}", size)
+        bench.fill(f"bare-{size}-{number}", size)
+        config_file = bench.configure(f"daemon-{size}-{number}")
+        if number % 2:
+            bare.append(run_bare(bench, f"bare-{size}-{number}", categories))
+        daemon.append(run_daemon(config_file))
+        if not number % 2:
+            bare.append(run_bare(bench, f"bare-{size}-{number}", categories))
+        if daemon[-1].filed != size:
+            raise RuntimeError(f"cubbyd filed {daemon[-1].filed} of {size} mails; this measures nothing")
+        for side in ("daemon", "bare"):
+            bench.remove(f"{side}-{size}-{number}")
+    median = statistics.median
+    return Throughput(
+        mails=size,
+        rounds=rounds,
+        daemon_seconds=median(one.seconds for one in daemon),
+        pass_seconds=median(one.seconds for one in daemon) - empty_seconds,
+        bare_seconds=median(bare),
+        mails_per_second=size / median(one.seconds for one in daemon),
+        ratio=median(one.seconds / other for one, other in zip(daemon, bare, strict=True)),
+        pass_ratio=median((one.seconds - empty_seconds) / other for one, other in zip(daemon, bare, strict=True)),
+        peak_mb=max(one.peak_mb for one in daemon),
+        half_time_mb=max(one.half_time_mb for one in daemon),
+    )
+
+
+def run_daemon(config_file: Path) -> OncePass:
+    """Run `cubbyd run --once` as anybody would, its log in a file, and watch its memory."""
+    with (config_file.parent / "log").open("wb") as log:
+        started = time.perf_counter()
+        command = [CUBBYD, "--config", str(config_file), "run", "--once", "--json"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
+            peaks: list[float] = []
+            watch = threading.Thread(target=_watch_memory, args=(process.pid, peaks))
+            watch.start()
+            said, _ = process.communicate()
+            seconds = time.perf_counter() - started
+            watch.join()
+    if process.returncode:
+        raise RuntimeError((config_file.parent / "log").read_text(encoding="utf-8")[-1000:])
+    facts = json.loads(said)
+    return OncePass(seconds=seconds, peak_mb=peaks[-1], half_time_mb=peaks[len(peaks) // 2], filed=facts.get("filed", 0))
+
+
+def _watch_memory(pid: int, peaks: list[float]) -> None:
+    """Note the peak of a process's memory in MB, twenty times a second, until it ends.
+
+    The kernel keeps the peak (VmHWM, proc_pid_status(5)), so no peak is missed but one in the last moment; ru_maxrss of a
+    child would not do, because it begins with the memory of the process that started it.
+    """
+    with suppress(OSError):
+        while found := re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii")):
+            peaks.append(int(found[1]) / 1000)
+            time.sleep(0.05)
+
+
+def run_bare(bench: Bench, user: str, categories: Sequence[str]) -> float:
+    """Do the IMAP work alone, from connecting to logging out; give the seconds."""
+    folders = target_folders()
+    made: set[str] = set()
+    started = time.perf_counter()
+    with bench.connect(user) as client:
+        client.select_folder("INBOX")
+        uids = client.search("ALL")
+        folder_of = {uid: folders[category] for uid, category in zip(uids, categories, strict=True)}
+        for lot in _batches(uids, LOT):
+            for some in _batches(lot, FETCH_AT_ONCE):
+                client.fetch(some, ["INTERNALDATE", "FLAGS", CONTENT])
+            for folder in dict.fromkeys(folder_of[uid] for uid in lot):
+                if folder not in made:
+                    client.create_folder(folder)
+                    client.subscribe_folder(folder)
+                    made.add(folder)
+                for some in _batches([uid for uid in lot if folder_of[uid] == folder], MOVE_AT_ONCE):
+                    client.move(some, folder)
+        client.logout()
+    return time.perf_counter() - started
+
+
+def _batches(uids: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(uids), size):
+        yield uids[start : start + size]
+
+
+# --- latency -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Latency:
+    """From the server's OK for a new mail until it lies in its folder, in seconds."""
+
+    mails: int
+    median: float
+    p95: float
+    longest: float
+
+
+def measure_latency(bench: Bench) -> Latency:
+    """Let mails come one at a time, while the daemon waits in IDLE."""
+    user, draw = "latency", random.Random(SEED)
+    bench.fill(user, 0)
+    config_file = bench.configure(user)
+    with bench.connect(user) as client, (config_file.parent / "log").open("wb") as log:
+        for folder in target_folders().values():
+            client.create_folder(folder)
+        with subprocess.Popen([CUBBYD, "--config", str(config_file), "run"], stderr=log) as daemon:
+            try:
+                found: list[float] = []
+                for mail in islice(bench.writer.mails(SEED), 1 + ARRIVALS):
+                    found.append(_arrive(client, mail))
+                    _say(f"arrival {len(found)}: {found[-1]:.3f} s")
+                    time.sleep(draw.uniform(1.0, 2.0))  # until the daemon is idle again
+            finally:
+                daemon.terminate()
+    bench.remove(user)
+    waits = found[1:]  # the first one waited for the daemon to start
+    return Latency(
+        mails=len(waits), median=statistics.median(waits), p95=statistics.quantiles(waits, n=20)[-1], longest=max(waits)
+    )
+
+
+def _arrive(client: IMAPClient, mail: Mail) -> float:
+    """Put a mail into the inbox, and wait until some folder has one more; give the seconds between."""
+    before = _count_filed(client)
+    client.append("INBOX", mail.content)
+    started = time.perf_counter()
+    while time.perf_counter() < started + PATIENCE_SECONDS:
+        if _count_filed(client) > before:
+            return time.perf_counter() - started
+        time.sleep(WATCH_EVERY_SECONDS)
+    raise RuntimeError(f"a mail was not filed within {PATIENCE_SECONDS:.0f} s")
+
+
+def _count_filed(client: IMAPClient) -> int:
+    return sum(client.folder_status(folder, ["MESSAGES"])[b"MESSAGES"] for folder in target_folders().values())
+
+
+# --- where the time goes -----------------------------------------------------------------------------------------------
+
+SAMPLE_SECONDS: Final = 0.001
+
+STEPS: Final = {
+    "message/parser.py:parse": "parse",
+    "message/render.py:render": "render",
+    "message/identity.py:fingerprint": "fingerprint",
+    "classify/local.py:classify": "classify",
+    "mailbox/session.py:fetch": "fetch",
+    "mailbox/session.py:move": "move",
+    "mailbox/session.py:": "other IMAP",
+    "journal/journal.py:": "journal",
+    "filing/context.py:note": "log",
+}
+"""What a function of cubbyd, or all of one file, is called in the profile; the first that fits, from the inside out."""
+
+
+class Sampler:
+    """Looks at the main thread's stack a thousand times a second: it slows nothing down, and waiting counts as time."""
+
+    def __init__(self) -> None:
+        """Begin with no samples."""
+        self.steps: Counter[str] = Counter()
+        self.functions: Counter[str] = Counter()
+        """By function of cubbyd, what it calls included."""
+
+    def __enter__(self) -> Sampler:
+        """Begin to look; a timer of the system interrupts whatever runs (setitimer(2))."""
+        signal.signal(signal.SIGALRM, self._look)
+        signal.setitimer(signal.ITIMER_REAL, SAMPLE_SECONDS, SAMPLE_SECONDS)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Stop looking."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+    def _look(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  (the signature is signal's)
+        stack = []
+        while frame is not None:
+            code = frame.f_code
+            if code.co_filename.startswith(PACKAGE):
+                stack.append(f"{code.co_filename.removeprefix(PACKAGE)[1:]}:{code.co_name}")
+            frame = frame.f_back
+        self.functions.update(set(stack))
+        self.steps[next((step for name in stack if (step := _step(name))), "other")] += 1
+
+
+def _step(function: str) -> str | None:
+    return STEPS.get(function) or STEPS.get(function.partition(":")[0] + ":")
+
+
+def profile(bench: Bench, size: int) -> None:
+    """Run one pass in this process, and print the shares of its steps and its most expensive functions."""
+    bench.fill("profile", size)
+    config_file = bench.configure("profile")
+    config = load_config(config_file)
+    with (config_file.parent / "log").open("w", encoding="utf-8") as log:
+        configure_logging(LogSection(format=LogFormat.JSON), log)
+        started = time.perf_counter()
+        with Sampler() as sampler:
+            run_once(config_file, config)
+        seconds = time.perf_counter() - started
+    samples = sampler.steps.total()
+    print(f"One pass over {size} mails took {seconds:.2f} s, {seconds / size * 1000:.2f} ms a mail; of that:\n")
+    for counts, most in ((sampler.steps, None), (sampler.functions, 30)):
+        for name, count in counts.most_common(most):
+            print(f"{count / samples:7.1%} {count / samples * seconds / size * 1000:7.3f} ms  {name}")
+        print()
+
+
+# --- the report --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """What was to be reached, and what was."""
+
+    name: str
+    measured: float
+    at_most: float
+
+    @property
+    def is_met(self) -> bool:
+        """Tell whether the aim is reached."""
+        return self.measured <= self.at_most
+
+    def __str__(self) -> str:
+        """Say the aim and what became of it in one line."""
+        over = f", missed by {self.measured / self.at_most - 1:.0%}" if not self.is_met else ""
+        return f"{'met   ' if self.is_met else 'MISSED'} {self.name}: {self.measured:.2f}, at most {self.at_most:g}{over}"
+
+
+def judge(results: Sequence[Throughput], latency: Latency | None) -> list[Aim]:
+    """Compare with the aims; the largest number of mails counts."""
+    largest = results[-1]
+    aims = [
+        Aim(name="time of the whole command beside bare IMAP", measured=largest.ratio, at_most=LARGEST_RATIO),
+        Aim(name="peak memory in MB", measured=largest.peak_mb, at_most=LARGEST_PEAK_MB),
+    ]
+    if len(results) > 1:
+        before = results[-2]
+        cost = largest.pass_milliseconds_per_mail / before.pass_milliseconds_per_mail
+        sizes = f"{largest.mails} mails beside {before.mails}"
+        aims += [
+            Aim(name=f"time per mail in the pass, {sizes}", measured=cost, at_most=LARGEST_GROWTH),
+            Aim(name=f"peak memory, {sizes}", measured=largest.peak_mb / before.peak_mb, at_most=LARGEST_GROWTH),
+        ]
+    if latency:
+        aims.append(Aim(name="seconds until a new mail is filed (p95)", measured=latency.p95, at_most=LARGEST_P95_SECONDS))
+    return aims
+
+
+def print_report(results: Sequence[Throughput], empty_seconds: float, latency: Latency | None) -> None:
+    """Print the tables for people."""
+    print(f"\nAn empty pass takes {empty_seconds:.2f} s. Seconds for all mails, and milliseconds for one:\n")
+    print("  mails  rounds  command s  mails/s  pass s  pass ms  bare s  bare ms  ratio  pass ratio  peak MB  at half time")
+    for one in results:
+        print(
+            f"{one.mails:7} {one.rounds:7} {one.daemon_seconds:10.2f} {one.mails_per_second:8.1f} {one.pass_seconds:7.2f} "
+            f"{one.pass_milliseconds_per_mail:8.2f} {one.bare_seconds:7.2f} {one.bare_milliseconds_per_mail:8.2f} "
+            f"{one.ratio:6.2f} {one.pass_ratio:11.2f} {one.peak_mb:8.1f} {one.half_time_mb:13.1f}"
+        )
+    if latency:
+        print(
+            f"\nA new mail is filed after {latency.median:.2f} s (median of {latency.mails}), "
+            f"{latency.p95:.2f} s (p95), {latency.longest:.2f} s (longest)."
+        )
+    print()
+    for aim in judge(results, latency):
+        print(aim)
+
+
+def main() -> None:
+    """Measure what was asked for, and print it."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--sizes", default="100,1000,10000", help="numbers of mails, separated by commas")
+    parser.add_argument("--no-latency", action="store_true", help="leave out how soon a single mail is filed")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument("--profile", action="store_true", help="only show where the time of a pass over the largest size goes")
+    options = parser.parse_args()
+    sizes = sorted({int(size) for size in options.sizes.split(",")})
+    with set_up() as bench:
+        if options.profile:
+            profile(bench, sizes[-1])
+            return
+        empty_seconds = measure_empty(bench)
+        results = [measure_throughput(bench, size, empty_seconds) for size in sizes]
+        latency = None if options.no_latency else measure_latency(bench)
+    if not options.json:
+        print_report(results, empty_seconds, latency)
+        return
+    facts = {
+        "empty_seconds": empty_seconds,
+        "throughput": [asdict(one) for one in results],
+        "latency": asdict(latency) if latency else None,
+        "aims": [{**asdict(aim), "is_met": aim.is_met} for aim in judge(results, latency)],
+    }
+    print(json.dumps(facts))
+
+
+def _say(progress: str) -> None:
+    print(progress, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What all tests share: servers that live for the session, and folders of material that may be absent."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.dovecot import DOVECOT, LAYOUTS, MAILDIR, Dovecot, Layout
+
+ROOT = Path(__file__).parent.parent
+_users = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def dovecots() -> Iterator[dict[str, Dovecot]]:
+    """Servers by layout, each started when it is first asked for."""
+    started: dict[str, Dovecot] = {}
+    yield started
+    for server in started.values():
+        server.__exit__(None, None, None)
+
+
+def start_dovecot(dovecots: dict[str, Dovecot], layout: Layout) -> Dovecot:
+    if DOVECOT is None:
+        pytest.skip("no Dovecot on this machine: apt-get install dovecot-imapd")
+    if layout.name not in dovecots:
+        dovecots[layout.name] = Dovecot(layout).__enter__()
+    return dovecots[layout.name]
+
+
+@pytest.fixture
+def dovecot(dovecots: dict[str, Dovecot]) -> Dovecot:
+    """A Dovecot with plain maildir folders."""
+    return start_dovecot(dovecots, MAILDIR)
+
+
+@pytest.fixture(params=LAYOUTS, ids=lambda layout: layout.name)
+def any_dovecot(request: pytest.FixtureRequest, dovecots: dict[str, Dovecot]) -> Dovecot:
+    """A Dovecot in each of three layouts, one after the other."""
+    return start_dovecot(dovecots, request.param)
+
+
+@pytest.fixture
+def user() -> str:
+    """An account that nobody has used yet."""
+    return f"user{os.getpid()}x{next(_users)}"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Material to measure on that is not part of the repository."""
+    folder = Path(os.environ.get("CUBBYD_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no material at {folder} (set CUBBYD_SHARED)")
+    return folder

@@ -1,0 +1,248 @@
+"""One suite for everything that says it is a Mailbox: the double, Dovecot in three layouts, and the demo's server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import pytest
+from imapclient import IMAPClient
+from pydantic import SecretStr
+
+from cubbyd.config import MailboxSection
+from cubbyd.demo.server import embedded_server
+from cubbyd.errors import CommandRefused
+from cubbyd.mailbox import Account, Mailbox, open_mailbox
+from cubbyd.testing import FakeServer
+from tests.conftest import start_dovecot
+from tests.dovecot import LAYOUTS, PASSWORD, Dovecot
+from tests.mail import RECEIVED, mail
+
+INBOX = "INBOX"
+
+
+@dataclass(frozen=True, slots=True)
+class Rig:
+    """A server with one account: how to connect to it as cubbyd, and how to act on it as somebody else."""
+
+    connect: Callable[[], Mailbox]
+    deliver: Callable[[bytes], None]
+    keeps_keywords: bool = True
+
+
+def account(host: str, port: int, user: str, password: str, security: str = "plain") -> Account:
+    section = MailboxSection(host=host, port=port, security=security, username=user, password_env="UNUSED")
+    return Account(name="office", section=section, password=SecretStr(password))
+
+
+def fake() -> Rig:
+    server = FakeServer()
+    return Rig(server.connect, lambda raw: void(server.deliver(raw, RECEIVED)))
+
+
+def void(_: object) -> None:
+    """Drop a result."""
+
+
+def real(stack: ExitStack, who: Account, *, keeps_keywords: bool = True) -> Rig:
+    client = stack.enter_context(IMAPClient(who.section.host, port=who.section.effective_port, ssl=False, timeout=30))
+    client.login(who.section.username, who.password.get_secret_value())
+
+    def connect() -> Mailbox:
+        mailbox = open_mailbox(who)
+        stack.callback(mailbox.close)
+        return mailbox
+
+    return Rig(connect, lambda raw: void(client.append(INBOX, raw, (), RECEIVED)), keeps_keywords)
+
+
+@pytest.fixture(params=["fake", *(layout.name for layout in LAYOUTS), "pymap"])
+def rig(request: pytest.FixtureRequest, dovecots: dict[str, Dovecot], user: str) -> Iterator[Rig]:
+    with ExitStack() as stack:
+        if request.param == "fake":
+            yield fake()
+        elif request.param == "pymap":
+            pytest.importorskip("pymap", reason="the demo's server is not installed")
+            server = stack.enter_context(embedded_server())
+            yield real(stack, account(server.host, server.port, server.user, server.password), keeps_keywords=False)
+        else:
+            layout = next(layout for layout in LAYOUTS if layout.name == request.param)
+            dovecot = start_dovecot(dovecots, layout)
+            yield real(stack, account("127.0.0.1", dovecot.port, user, PASSWORD))
+
+
+def test_new_mail_is_found_above_the_watermark_and_nothing_below_it(rig: Rig) -> None:
+    rig.deliver(mail("one", number=1))
+    rig.deliver(mail("two", number=2))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=True)
+    first, second = mailbox.all_uids()
+    assert mailbox.uids_above(0) == [first, second]
+    assert mailbox.uids_above(first) == [second]
+    assert mailbox.uids_above(second) == []
+
+
+def test_an_empty_inbox_has_no_mail(rig: Rig) -> None:
+    mailbox = rig.connect()
+    assert mailbox.select(INBOX, read_only=True).exists == 0
+    assert mailbox.all_uids() == mailbox.uids_above(0) == []
+    assert mailbox.present([1, 2]) == set()
+    assert mailbox.fetch([1]) == {}
+
+
+def test_fetched_mail_is_whole_and_stays_unread(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    (uid,) = mailbox.all_uids()
+    raw = mailbox.fetch([uid])[uid]
+    assert raw.content == mail("one")
+    assert raw.received_at == RECEIVED
+    assert not raw.is_deleted
+    assert not raw.is_truncated
+
+
+def test_mail_that_arrives_meanwhile_is_seen_after_opening_the_inbox_again(rig: Rig) -> None:
+    mailbox = rig.connect()
+    before = mailbox.select(INBOX, read_only=False)
+    rig.deliver(mail("late"))
+    after = mailbox.select(INBOX, read_only=False)
+    assert after.uidvalidity == before.uidvalidity
+    assert len(mailbox.uids_above(0)) == 1
+
+
+def test_a_moved_mail_is_in_the_folder_under_the_uid_that_was_told(rig: Rig) -> None:
+    for number in range(3):
+        rig.deliver(mail(f"mail {number}", number=number))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    uids = mailbox.all_uids()
+    assert mailbox.ensure_folder("Meals & Allergies")
+    moved = mailbox.move(uids[:2], "Meals & Allergies")
+    assert sorted(moved) == uids[:2]
+    assert mailbox.present(uids) == {uids[2]}
+    assert set(mailbox.fingerprints("Meals & Allergies", 1)) == set(moved.values())
+
+
+def test_a_mail_keeps_its_identity_when_it_is_moved(rig: Rig) -> None:
+    from cubbyd.message.identity import fingerprint
+
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    (uid,) = mailbox.all_uids()
+    raw = mailbox.fetch([uid])[uid]
+    identity = fingerprint(raw.content, raw.received_at.isoformat())
+    mailbox.ensure_folder("Absence")
+    mailbox.move([uid], "Absence")
+    assert set(mailbox.fingerprints("Absence", 1).values()) == {identity}
+    assert list(mailbox.find([identity], RECEIVED)) == [identity]
+
+
+def test_moving_mail_that_is_gone_confirms_nothing(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    (uid,) = mailbox.all_uids()
+    mailbox.ensure_folder("Absence")
+    mailbox.move([uid], "Absence")
+    assert mailbox.move([uid], "Absence") == {}
+
+
+def test_moving_to_a_missing_folder_is_refused_and_moves_nothing(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    (uid,) = mailbox.all_uids()
+    with pytest.raises(CommandRefused):
+        mailbox.move([uid], "Nowhere")
+    assert mailbox.present([uid]) == {uid}
+
+
+def test_a_copy_and_the_removal_of_its_original_are_a_move(rig: Rig) -> None:
+    rig.deliver(mail("one", number=1))
+    rig.deliver(mail("two", number=2))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    first, second = mailbox.all_uids()
+    mailbox.ensure_folder("Absence")
+    copied = mailbox.copy([first], "Absence")
+    assert mailbox.present([first, second]) == {first, second}
+    assert mailbox.remove([first])
+    assert mailbox.present([first, second]) == {second}
+    assert set(mailbox.fingerprints("Absence", 1)) == set(copied.values())
+
+
+def test_removing_twice_is_no_error(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    (uid,) = mailbox.all_uids()
+    assert mailbox.remove([uid])
+    assert mailbox.remove([uid])
+
+
+@pytest.mark.parametrize("folder", ["Absence", "Sorted/Meals & Allergies", "Kündigung", "İstanbul & Ärger", "欠席", "Pick-up (3 p m)"])
+def test_a_folder_is_created_once_in_any_language(rig: Rig, folder: str) -> None:
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    assert mailbox.status(folder) is None
+    assert mailbox.ensure_folder(folder)
+    assert not mailbox.ensure_folder(folder)
+    status = mailbox.status(folder)
+    assert status is not None
+    assert status.exists == 0
+
+
+def test_the_status_of_a_folder_gives_a_bound_for_new_uids(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    mailbox.ensure_folder("Absence")
+    before = mailbox.status("Absence")
+    moved = mailbox.move(mailbox.all_uids(), "Absence")
+    assert before is not None
+    assert before.uidnext is not None
+    assert min(moved.values()) >= before.uidnext
+
+
+def test_a_keyword_is_kept_or_said_not_to_be(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    status = mailbox.select(INBOX, read_only=False)
+    assert status.keywords_allowed == rig.keeps_keywords
+    assert mailbox.add_keyword(mailbox.all_uids(), "cubbyd-absence") == rig.keeps_keywords
+
+
+def test_a_folder_opened_read_only_cannot_be_changed(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=True)
+    mailbox.ensure_folder("Absence")
+    uids = mailbox.all_uids()
+    for effect in (mailbox.move, mailbox.copy):
+        with pytest.raises(CommandRefused):
+            effect(uids, "Absence")
+    with pytest.raises(CommandRefused):
+        mailbox.remove(uids)
+    with pytest.raises(CommandRefused):
+        mailbox.add_keyword(uids, "cubbyd-absence")
+    assert mailbox.present(uids) == set(uids)
+    assert mailbox.fingerprints("Absence", 1) == {}
+
+
+def test_looking_into_another_folder_comes_back_to_the_inbox(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    mailbox.ensure_folder("Absence")
+    mailbox.fingerprints("Absence", 1)
+    uids = mailbox.all_uids()
+    assert len(uids) == 1
+    assert mailbox.move(uids, "Absence")
+
+
+def test_opening_a_folder_that_does_not_exist_is_refused(rig: Rig) -> None:
+    with pytest.raises(CommandRefused):
+        rig.connect().select("No such folder", read_only=True)

@@ -1,0 +1,145 @@
+"""The local classifier at work: answers for every mail, reasons for people, nothing loaded that it does not need."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cubbyd.classify.feature import Counts, learn_vocabulary
+from cubbyd.classify.local import MAX_REASONS, LocalClassifier
+from cubbyd.classify.modelfile import LocalModel, Quality, save_model
+from cubbyd.classify.protocol import Classifier
+from cubbyd.dataset.example import Example
+from cubbyd.message.model import ClassifierInput
+from cubbyd.message.render import render_text
+from cubbyd.taxonomy import CategoryId
+from cubbyd.training.local import train_local
+
+EXAMPLES = {
+    "absence": ("Theodora has a fever", "a fever since last night", "fever again, we stay home", "staying home today", "home with a cold"),
+    "billing": ("the invoice is wrong", "one invoice too many", "paid the tuition", "tuition receipt please", "a receipt for the invoice"),
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> LocalModel:
+    examples = [
+        Example(subject="", body=body, labels=(CategoryId(label),)) for label, bodies in EXAMPLES.items() for body in bodies
+    ]
+    return train_local([*examples, Example(subject="", body="a bill, an invoice", labels=(CategoryId("billing"),))])
+
+
+@pytest.fixture
+def classifier(model: LocalModel) -> Classifier:
+    return LocalClassifier(model)
+
+
+def test_every_category_gets_a_probability_and_the_likely_one_the_greatest(classifier: Classifier) -> None:
+    prediction = classifier.classify([render_text("", "Mila has a fever and stays home")])[0]
+
+    assert list(prediction.probabilities) == ["absence", "billing"]
+    assert prediction.top == "absence"
+    assert prediction.probabilities[CategoryId("absence")] > 0.7
+    assert sum(prediction.probabilities.values()) == pytest.approx(1)
+
+
+def test_a_batch_is_answered_in_order_and_as_each_mail_alone(classifier: Classifier) -> None:
+    mails = [render_text("", text) for text in ("the invoice", "a fever", "", "the tuition")]
+
+    together = [prediction.probabilities for prediction in classifier.classify(mails)]
+
+    assert together == [classifier.classify([mail])[0].probabilities for mail in mails]
+    assert [max(answer, key=answer.__getitem__) for answer in together] == ["billing", "absence", "billing", "billing"]
+
+
+def test_nothing_to_classify_gets_no_answer_and_no_batch_is_an_error(classifier: Classifier) -> None:
+    assert list(classifier.classify([])) == []
+
+
+@pytest.mark.parametrize("text", ["", "口座"])
+def test_where_nothing_is_known_the_answer_is_the_prior_without_reasons(classifier: Classifier, text: str) -> None:
+    prediction = classifier.classify([render_text("", text)])[0]
+
+    assert prediction.probabilities == {"absence": pytest.approx(5 / 11), "billing": pytest.approx(6 / 11)}
+    assert prediction.reasons == ()
+
+
+def test_reasons_are_the_words_that_spoke_for_the_category_strongest_first(classifier: Classifier) -> None:
+    reasons = classifier.classify([render_text("", "an invoice for the fever, sent home")])[0].reasons
+    weights = [reason.weight for reason in reasons]
+
+    assert reasons[0].text == "invoice"
+    assert "fever" not in {reason.text for reason in reasons}  # it spoke against billing
+    assert weights == sorted(weights, reverse=True)
+    assert 0 < sum(weights) <= 1
+    assert len(reasons) <= MAX_REASONS
+
+
+def test_a_word_of_a_single_example_is_never_a_reason(classifier: Classifier) -> None:
+    prediction = classifier.classify([render_text("", "Theodora")])[0]
+
+    assert prediction.top == "absence"  # the model did learn the name
+    assert prediction.reasons == ()
+
+
+def test_the_provenance_names_the_model_and_the_cost_is_measured(classifier: Classifier, model: LocalModel) -> None:
+    prediction = classifier.classify([render_text("", "fever")])[0]
+
+    assert (prediction.provenance.kind, prediction.provenance.model) == ("local", model.identity)
+    assert prediction.provenance.renderer == render_text("", "").version
+    assert 0 < prediction.cost.milliseconds < 1000
+
+
+def test_threads_share_one_classifier(classifier: Classifier) -> None:
+    mails = [render_text("", text) for text in ("the invoice", "a fever", "home", "tuition")] * 20
+    alone = [prediction.probabilities for prediction in classifier.classify(mails)]
+
+    def ask(_: int) -> list[object]:
+        return [prediction.probabilities for prediction in classifier.classify(mails)]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(answer == alone for answer in threads.map(ask, range(16)))
+
+
+def test_probabilities_stay_finite_where_margins_are_huge() -> None:
+    counts = Counts(words={"fever": 1.0}, grams=np.zeros(0, dtype=np.uint64), gram_counts=np.zeros(0, dtype=np.float32))
+    model = LocalModel(
+        categories=(CategoryId("absence"), CategoryId("billing")),
+        examples=(1, 1),
+        vocabulary=learn_vocabulary([counts]),
+        weights=np.array([[1e30, -1e30]], dtype=np.float32),
+        bias=np.zeros(2, dtype=np.float32),
+        temperature=0.01,
+        renderer="1",
+        data_sha256="0" * 64,
+        quality=Quality(examples=2, accuracy=1, macro_f1=1, calibration_error=0),
+        versions={},
+    )
+    mail = ClassifierInput(subject="", text="fever", quoted="", sender="", attachments=(), flags=frozenset(), version="1")
+
+    assert list(LocalClassifier(model).classify([mail])[0].probabilities.values()) == [1, 0]
+
+
+def test_classifying_loads_neither_scikit_learn_nor_scipy(model: LocalModel, tmp_path: Path) -> None:
+    file = tmp_path / "cubby.model"
+    save_model(model, file, created=datetime(2026, 11, 20, tzinfo=UTC))
+    program = """
+import sys
+from pathlib import Path
+from cubbyd.classify.local import LocalClassifier
+from cubbyd.classify.modelfile import load_model
+from cubbyd.message.render import RENDERER_VERSION, render_text
+
+model = load_model(Path(sys.argv[1]), renderer=RENDERER_VERSION)
+print(LocalClassifier(model).classify([render_text("", "a fever")])[0].top)
+print(sorted({"sklearn", "scipy", "cubbyd.training"} & set(sys.modules)))
+"""
+    ran = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True, check=True, timeout=60)  # noqa: S603
+
+    assert ran.stdout.splitlines() == ["absence", "[]"]

@@ -1,0 +1,164 @@
+"""Training the local classifier: what it learns from, what it refuses, and what it says of its own quality."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cubbyd.classify.local import LocalClassifier, softmax
+from cubbyd.dataset.example import Example
+from cubbyd.errors import InputFileError
+from cubbyd.message.render import render_text
+from cubbyd.taxonomy import Category, CategoryId, Taxonomy
+from cubbyd.training.local import expected_calibration_error, fit_temperature, macro_f1, train_local
+
+TOPICS = {
+    "absence": ("fever since last night", "she stays home today", "not coming, stomach bug", "home sick with a fever"),
+    "billing": ("a question about the invoice", "the invoice is wrong", "paid tuition twice", "need a tuition receipt"),
+    "meals": ("allergic to peanuts at lunch", "no milk with lunch please", "the lunch menu", "peanuts in the snack"),
+}
+
+
+def make_examples(topics: tuple[str, ...] = tuple(TOPICS), size: int = 4) -> list[Example]:
+    return [
+        Example(subject="Hello", body=text, labels=(CategoryId(topic),), line=line)
+        for topic in topics
+        for line, text in enumerate(TOPICS[topic][:size], start=1)
+    ]
+
+
+def make_taxonomy(*ids: str) -> Taxonomy:
+    return Taxonomy(
+        tuple(
+            Category(id=CategoryId(id_), code=code, name=id_, description="", folder=id_, keyword=id_)
+            for code, id_ in enumerate(ids, start=1)
+        )
+    )
+
+
+def classify(examples: list[Example], text: str) -> str:
+    return LocalClassifier(train_local(examples)).classify([render_text("", text)])[0].top
+
+
+def test_a_trained_model_tells_new_texts_apart() -> None:
+    examples = make_examples()
+
+    assert classify(examples, "He has a fever and stays home") == "absence"
+    assert classify(examples, "Is this invoice for tuition?") == "billing"
+    assert classify(examples, "May she have peanuts for lunch?") == "meals"
+
+
+def test_the_same_examples_and_seed_give_the_same_model_and_other_examples_another() -> None:
+    examples = make_examples()
+    model = train_local(examples, seed=3)
+
+    assert train_local(examples, seed=3).identity == model.identity
+    assert train_local(examples[:-1], seed=3).identity != model.identity
+    assert train_local(examples[:-1], seed=3).data_sha256 != model.data_sha256
+
+
+def test_categories_stand_in_the_order_of_the_taxonomy() -> None:
+    model = train_local(make_examples(), make_taxonomy("meals", "absence", "billing"))
+
+    assert model.categories == ("meals", "absence", "billing")
+    assert model.examples == (4, 4, 4)
+
+
+def test_two_categories_are_enough() -> None:
+    examples = make_examples(("absence", "meals"))
+
+    assert classify(examples, "fever") == "absence"
+    assert classify(examples, "lunch") == "meals"
+
+
+def test_a_category_with_a_single_example_is_learned_but_not_asked_for() -> None:
+    examples = [*make_examples(("absence", "billing")), *make_examples(("meals",), size=1)]
+    model = train_local(examples)
+
+    assert model.quality.examples == 8
+    assert classify(examples, "allergic to peanuts") == "meals"
+
+
+def test_repeated_examples_count_once() -> None:
+    once = train_local(make_examples())
+    thrice = train_local([*make_examples(), *make_examples(), *make_examples()])
+
+    assert thrice.examples == once.examples == (4, 4, 4)
+    assert thrice.quality == once.quality
+
+
+def test_one_text_under_two_labels_is_kept_under_both() -> None:
+    doubtful = Example(subject="", body="fever after lunch", labels=(CategoryId("meals"),))
+    also = Example(subject="", body="fever after lunch", labels=(CategoryId("absence"),))
+
+    assert train_local([*make_examples(), doubtful, also]).examples == (5, 4, 5)
+
+
+def test_unlabeled_examples_are_passed_over_and_of_several_labels_the_first_counts() -> None:
+    unlabeled = Example(subject="", body="a greeting")
+    several = Example(subject="", body="lunch invoice", labels=(CategoryId("meals"), CategoryId("billing")))
+
+    assert train_local([*make_examples(), unlabeled, several]).examples == (4, 4, 5)
+
+
+def test_a_large_category_does_not_swallow_a_small_one() -> None:
+    many = [
+        Example(subject="", body=f"the invoice number {number} is wrong today", labels=(CategoryId("billing"),)) for number in range(60)
+    ]
+
+    assert classify([*many, *make_examples(("absence",))], "home today") == "absence"
+
+
+def test_progress_tells_the_quality_that_the_model_carries() -> None:
+    told: list[str] = []
+    model = train_local(make_examples(), progress=told.append)
+
+    assert "12 different examples in 3 categories" in told[0]
+    assert any(f"held-out accuracy {model.quality.accuracy:.3f}" in line for line in told)
+
+
+@pytest.mark.parametrize(
+    ("examples", "taxonomy", "reason"),
+    [
+        ([], None, "at least two categories"),
+        (make_examples(("meals",)), None, "at least two categories"),
+        (make_examples(size=1), None, "every category has a single example"),
+        (make_examples(("absence", "meals")), make_taxonomy("absence", "billing", "meals"), "no example of billing"),
+        (make_examples(), make_taxonomy("absence", "billing"), "line 1: unknown label 'meals'; the configuration has absence, billing"),
+    ],
+    ids=["nothing", "one category", "single examples", "category without example", "unknown label"],
+)
+def test_examples_that_teach_nothing_are_refused_with_the_way_out(
+    examples: list[Example], taxonomy: Taxonomy | None, reason: str
+) -> None:
+    with pytest.raises(InputFileError, match=reason) as refused:
+        train_local(examples, taxonomy, source="examples.jsonl")
+
+    assert str(refused.value).startswith("examples.jsonl")
+
+
+def test_the_temperature_that_spoiled_logits_is_found_again() -> None:
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=(4000, 5)) * 2
+    labels = np.array([generator.choice(5, p=probabilities) for probabilities in softmax(logits)])
+
+    temperature, _ = fit_temperature(logits * 3, labels)
+
+    assert temperature == pytest.approx(3, rel=0.1)
+
+
+def test_a_few_examples_all_told_right_do_not_make_certainty() -> None:
+    logits, labels = np.eye(2)[[0, 1] * 4], np.array([0, 1] * 4)
+    temperature, _ = fit_temperature(logits, labels)
+
+    assert 0.9 < softmax(logits / temperature).max() < 0.96
+
+
+def test_the_measures_of_quality_are_those_of_the_books() -> None:
+    labels = np.array([0, 0, 1, 1])
+    probabilities = np.array([[0.9, 0.1], [0.9, 0.1], [0.9, 0.1], [0.2, 0.8]])
+
+    # F1 of category 0: 2 of 3 found right, 2 of 2 found: 4/5; of category 1: 1 of 1, 1 of 2: 2/3.
+    assert macro_f1(probabilities.argmax(axis=1), labels) == pytest.approx((4 / 5 + 2 / 3) / 2)
+    # Three answers with confidence 0.9 are right twice; one with 0.8 is right.
+    assert expected_calibration_error(probabilities, labels) == pytest.approx((abs(2.7 - 2) + abs(0.8 - 1)) / 4)
