@@ -14,13 +14,11 @@ the mail. The server runs on loopback with its default fsync; state and mail lie
 from __future__ import annotations
 
 import argparse
-import html
 import json
 import os
 import random
 import re
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
@@ -28,34 +26,28 @@ import tempfile
 import threading
 import time
 import tomllib
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import format_datetime
-from importlib.resources import files
 from itertools import islice
 from pathlib import Path
-from types import FrameType
 from typing import Final
 
+from benchmarks.corpus import Mail, Writer
+from benchmarks.sampler import Sampler
 from imapclient import IMAPClient
+from tests.dovecot import PASSWORD, Dovecot
 
 from cubbyd.config import LogFormat, LogSection, load_config
-from cubbyd.dataset.example import Example, read_examples
+from cubbyd.dataset.example import read_examples
 from cubbyd.demo.sample_mail import sample_categories, write_sample
 from cubbyd.filing.apply import LOT, MOVE_AT_ONCE
 from cubbyd.filing.judge import FETCH_AT_ONCE
 from cubbyd.mailbox.session import CONTENT
 from cubbyd.service.log import configure_logging
 from cubbyd.service.once import run_once
-from tests.dovecot import PASSWORD, Dovecot
 
 CUBBYD: Final = Path(sys.executable).with_name("cubbyd")
-PACKAGE: Final = str(files("cubbyd"))
 SEED: Final = 1
 
 EMPTY_PASSES: Final = 5
@@ -73,92 +65,26 @@ LARGEST_GROWTH: Final = 1.1
 LARGEST_P95_SECONDS: Final = 1.0
 
 
-# --- the mails ---------------------------------------------------------------------------------------------------------
+CONFIGURATION: Final = """
+[mailboxes.bench]
+host = "127.0.0.1"
+port = {port}
+security = "plain"
+username = "{user}"
+password_file = "password"
+poll_seconds = 86400
 
+[filing]
+action = "move"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mail:
-    """A made-up mail, and the category whose examples its words were taken from."""
+[classifier]
+model = "../cubbyd.model"
+threshold = 0.0
 
-    content: bytes
-    category: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Writer:
-    """Writes mails out of examples: a subject of one, sentences of many, always of one category."""
-
-    subjects: Mapping[str, Sequence[str]]
-    sentences: Mapping[str, Sequence[str]]
-
-    @classmethod
-    def from_examples(cls, examples: Sequence[Example]) -> Writer:
-        """Take the examples apart."""
-        subjects, sentences = defaultdict(list), defaultdict(list)
-        for example in examples:
-            for category in example.labels:
-                subjects[category].append(example.subject)
-                sentences[category] += [text for text in re.split(r"(?<=[.!?])\s+|\n+", example.body) if text]
-        return cls(subjects=subjects, sentences=sentences)
-
-    def mails(self, seed: int) -> Iterator[Mail]:
-        """Write mails without end; the same seed gives the same mails."""
-        draw = random.Random(seed)
-        categories = sorted(self.subjects)
-        for number in range(sys.maxsize):
-            category = draw.choice(categories)
-            yield Mail(content=self._write(draw, category, number).as_bytes(), category=category)
-
-    def _write(self, draw: random.Random, category: str, number: int) -> EmailMessage:
-        message = EmailMessage(policy=SMTP)
-        message["Received"] = f"from out{number % 7}.example.net by mail.example.org with ESMTPS; {_date(number)}"
-        message["From"] = f"Parent {number} <parent{number}@example.net>"
-        message["To"] = "Office <office@example.org>"
-        message["Subject"] = draw.choice(self.subjects[category])
-        message["Date"] = _date(number)
-        message["Message-ID"] = f"<{number}.{draw.getrandbits(64):x}@example.net>"
-        draw.choice(SHAPES)(message, draw, self.sentences[category], draw.randint(1_200, 19_500) - 800)
-        return message
-
-
-def _date(number: int) -> str:
-    return format_datetime(datetime(2025, 9, 1, tzinfo=UTC) + timedelta(minutes=number))
-
-
-def _paragraphs(draw: random.Random, sentences: Sequence[str], characters: int) -> list[str]:
-    """Recombine sentences to paragraphs of about so many characters together."""
-    paragraphs: list[str] = []
-    while (missing := characters - sum(len(paragraph) + 2 for paragraph in paragraphs)) > 0:
-        paragraphs.append(" ".join(draw.choices(sentences, k=draw.randint(1, 5)))[:missing])
-    return paragraphs
-
-
-def _write_plain(message: EmailMessage, draw: random.Random, sentences: Sequence[str], octets: int) -> None:
-    message.set_content("\n\n".join(_paragraphs(draw, sentences, octets)))
-
-
-def _write_reply(message: EmailMessage, draw: random.Random, sentences: Sequence[str], octets: int) -> None:
-    new = "\n\n".join(_paragraphs(draw, sentences, octets // 2))
-    quoted = "\n".join(f"> {paragraph}" for paragraph in _paragraphs(draw, sentences, octets // 2))
-    message.set_content(f"{new}\n\nOn Mon, Sep 1, 2025 at 7:30 AM Office <office@example.org> wrote:\n\n{quoted}\n")
-
-
-def _write_html(message: EmailMessage, draw: random.Random, sentences: Sequence[str], octets: int) -> None:
-    message.set_content(_as_html(_paragraphs(draw, sentences, octets * 2 // 3)), subtype="html")
-
-
-def _write_both(message: EmailMessage, draw: random.Random, sentences: Sequence[str], octets: int) -> None:
-    paragraphs = _paragraphs(draw, sentences, octets * 2 // 5)
-    message.set_content("\n\n".join(paragraphs))
-    message.add_alternative(_as_html(paragraphs), subtype="html")
-
-
-def _as_html(paragraphs: Sequence[str]) -> str:
-    body = "\n".join(f'<div style="font: 11pt Calibri"><p class="text">{html.escape(text)}</p></div>' for text in paragraphs)
-    return f"<html><head><style>p {{ margin: 0 }}</style></head><body>{body}</body></html>"
-
-
-SHAPES: Final = (_write_plain, _write_reply, _write_html, _write_both)
+[state]
+directory = "state"
+"""
+"""Without a threshold every mail is moved; without a poll in reach the latency is that of IDLE."""
 
 
 # --- the mailboxes -----------------------------------------------------------------------------------------------------
@@ -179,12 +105,7 @@ class Bench:
         (folder / "password").write_text(PASSWORD, encoding="utf-8")
         (folder / "password").chmod(0o600)
         file = folder / "cubbyd.toml"
-        mailbox = f'host = "127.0.0.1"\nport = {self.server.port}\nsecurity = "plain"\nusername = "{user}"\npoll_seconds = 86400'
-        file.write_text(
-            f'[mailboxes.bench]\n{mailbox}\npassword_file = "password"\n[filing]\naction = "move"\n'
-            f'[classifier]\nmodel = "../cubbyd.model"\nthreshold = 0.0\n[state]\ndirectory = "state"\n{sample_categories()}',
-            encoding="utf-8",
-        )
+        file.write_text(CONFIGURATION.format(port=self.server.port, user=user) + sample_categories(), encoding="utf-8")
         return file
 
     def fill(self, user: str, size: int) -> list[str]:
@@ -331,7 +252,7 @@ def run_daemon(config_file: Path) -> OncePass:
     """Run `cubbyd run --once` as anybody would, its log in a file, and watch its memory."""
     with (config_file.parent / "log").open("wb") as log:
         started = time.perf_counter()
-        command = [CUBBYD, "--config", str(config_file), "run", "--once", "--json"]
+        command = [str(CUBBYD), "--config", str(config_file), "run", "--once", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
             peaks: list[float] = []
             watch = threading.Thread(target=_watch_memory, args=(process.pid, peaks))
@@ -439,55 +360,6 @@ def _count_filed(client: IMAPClient) -> int:
 
 
 # --- where the time goes -----------------------------------------------------------------------------------------------
-
-SAMPLE_SECONDS: Final = 0.001
-
-STEPS: Final = {
-    "message/parser.py:parse": "parse",
-    "message/render.py:render": "render",
-    "message/identity.py:fingerprint": "fingerprint",
-    "classify/local.py:classify": "classify",
-    "mailbox/session.py:fetch": "fetch",
-    "mailbox/session.py:move": "move",
-    "mailbox/session.py:": "other IMAP",
-    "journal/journal.py:": "journal",
-    "filing/context.py:note": "log",
-}
-"""What a function of cubbyd, or all of one file, is called in the profile; the first that fits, from the inside out."""
-
-
-class Sampler:
-    """Looks at the main thread's stack a thousand times a second: it slows nothing down, and waiting counts as time."""
-
-    def __init__(self) -> None:
-        """Begin with no samples."""
-        self.steps: Counter[str] = Counter()
-        self.functions: Counter[str] = Counter()
-        """By function of cubbyd, what it calls included."""
-
-    def __enter__(self) -> Sampler:
-        """Begin to look; a timer of the system interrupts whatever runs (setitimer(2))."""
-        signal.signal(signal.SIGALRM, self._look)
-        signal.setitimer(signal.ITIMER_REAL, SAMPLE_SECONDS, SAMPLE_SECONDS)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Stop looking."""
-        signal.setitimer(signal.ITIMER_REAL, 0)
-
-    def _look(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  (the signature is signal's)
-        stack = []
-        while frame is not None:
-            code = frame.f_code
-            if code.co_filename.startswith(PACKAGE):
-                stack.append(f"{code.co_filename.removeprefix(PACKAGE)[1:]}:{code.co_name}")
-            frame = frame.f_back
-        self.functions.update(set(stack))
-        self.steps[next((step for name in stack if (step := _step(name))), "other")] += 1
-
-
-def _step(function: str) -> str | None:
-    return STEPS.get(function) or STEPS.get(function.partition(":")[0] + ":")
 
 
 def profile(bench: Bench, size: int) -> None:

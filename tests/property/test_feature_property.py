@@ -48,7 +48,9 @@ def test_texts_share_as_many_hashes_as_ngrams(one: str, other: str) -> None:
 
 @settings(max_examples=50)
 @given(st.lists(mails(), min_size=1, max_size=4), mails())
-def test_every_mail_becomes_a_row_of_finite_values_in_distinct_known_columns(examples: list[ClassifierInput], asked: ClassifierInput) -> None:
+def test_every_mail_becomes_a_row_of_finite_values_in_distinct_known_columns(
+    examples: list[ClassifierInput], asked: ClassifierInput
+) -> None:
     vocabulary = learn_vocabulary(map(count_features, examples))
     columns, values = vocabulary.vectorize(count_features(asked))
 

@@ -12,7 +12,9 @@ from cubbyd.classify.feature import count_features, hash_grams, learn_vocabulary
 from cubbyd.message.model import ClassifierInput
 
 
-def mail(subject: str = "", text: str = "", quoted: str = "", sender: str = "", attachments: tuple[str, ...] = ()) -> ClassifierInput:
+def mail(
+    subject: str = "", text: str = "", quoted: str = "", sender: str = "", attachments: tuple[str, ...] = ()
+) -> ClassifierInput:
     return ClassifierInput(
         subject=subject, text=text, quoted=quoted, sender=sender, attachments=attachments, flags=frozenset(), version="1"
     )

@@ -71,6 +71,14 @@ def test_two_categories_are_enough() -> None:
     assert classify(examples, "lunch") == "meals"
 
 
+@pytest.mark.parametrize(("many", "few"), [(2, 2), (2, 1), (3, 1)])
+def test_a_handful_of_examples_trains_and_is_measured(many: int, few: int) -> None:
+    model = train_local([*make_examples(("absence",), size=many), *make_examples(("meals",), size=few)])
+
+    assert model.examples == (many, few)
+    assert model.quality.examples == many + (few if few > 1 else 0)
+
+
 def test_a_category_with_a_single_example_is_learned_but_not_asked_for() -> None:
     examples = [*make_examples(("absence", "billing")), *make_examples(("meals",), size=1)]
     model = train_local(examples)
@@ -103,7 +111,8 @@ def test_unlabeled_examples_are_passed_over_and_of_several_labels_the_first_coun
 
 def test_a_large_category_does_not_swallow_a_small_one() -> None:
     many = [
-        Example(subject="", body=f"the invoice number {number} is wrong today", labels=(CategoryId("billing"),)) for number in range(60)
+        Example(subject="", body=f"the invoice number {number} is wrong today", labels=(CategoryId("billing"),))
+        for number in range(60)
     ]
 
     assert classify([*many, *make_examples(("absence",))], "home today") == "absence"
@@ -124,7 +133,11 @@ def test_progress_tells_the_quality_that_the_model_carries() -> None:
         (make_examples(("meals",)), None, "at least two categories"),
         (make_examples(size=1), None, "every category has a single example"),
         (make_examples(("absence", "meals")), make_taxonomy("absence", "billing", "meals"), "no example of billing"),
-        (make_examples(), make_taxonomy("absence", "billing"), "line 1: unknown label 'meals'; the configuration has absence, billing"),
+        (
+            make_examples(),
+            make_taxonomy("absence", "billing"),
+            "line 1: unknown label 'meals'; the configuration has absence, billing",
+        ),
     ],
     ids=["nothing", "one category", "single examples", "category without example", "unknown label"],
 )

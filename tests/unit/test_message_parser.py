@@ -152,3 +152,10 @@ def test_what_is_no_mail_is_an_empty_message() -> None:
     for raw in (b"", b"\n", b"\r\r\r", b"\x00", b":", b"Subject"):
         message = parse(raw)
         assert (message.subject, message.defects) == ("", ())
+
+
+def test_an_error_of_our_own_is_a_defect_and_no_exception() -> None:
+    """What is no bytes at all stands for the fault that nobody foresaw."""
+    message = parse("text")  # type: ignore[arg-type]
+    assert message.defects == ("exception: TypeError",)
+    assert not message.text

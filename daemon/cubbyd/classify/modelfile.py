@@ -264,7 +264,7 @@ def _demand(fact: bool, otherwise: str) -> None:  # noqa: FBT001  # reads as a s
 def _members(model: LocalModel) -> dict[str, bytes]:
     vocabulary = model.vocabulary
     arrays = (vocabulary.grams, vocabulary.document_counts, model.weights, model.bias)
-    return dict(zip(_MEMBERS, (_to_json(vocabulary.words), *map(_array_bytes, arrays)), strict=True))
+    return dict(zip(_MEMBERS, (_to_json(vocabulary.words), *(_array_bytes(array) for array in arrays)), strict=True))
 
 
 def _array_bytes(array: NDArray[Any]) -> bytes:

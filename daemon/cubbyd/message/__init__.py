@@ -11,8 +11,9 @@ Both ways run through the same code from the decoded text on, so that a model is
     transfer  transfer encodings     charset   bytes to text, where labels lie
     html      HTML to lines          calendar  what an invitation says
     unicode   one spelling for text  subject   reply and forward prefixes
-    quote     new text, quoted text, signature
-    special   flags that headers tell     render    the classifier's view     identity  which mail is which
+    quote     new text and quoted text    signature where a text ends and its signature begins
+    special   flags that headers tell     render    the classifier's view
+    identity  which mail is which         model     the values
 """
 
 from cubbyd.message.model import Address, Attachment, ClassifierInput, Flag, ParsedMessage

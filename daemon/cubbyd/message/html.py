@@ -26,7 +26,7 @@ _MARKUP = re.compile(
     r"""<(?:
       !--(?:>|->|(?:[^-]++|-(?!->))*+(?:-->|\Z))
     | (?P<raw>script|style|title|textarea|xmp|iframe|noembed|noframes)(?=[\s/>])[^<]*+(?:<(?!/(?P=raw))[^<]*+)*+
-    | (?P<other>[!?]|/[^A-Za-z])[^>]*+>?
+    | (?P<other>[!?]|/(?=[^A-Za-z]))[^>]*+>?
     | (?P<tag>/?[A-Za-z][^\s/>]*+)(?:[\s/]++|=?[^\s/>=]++(?:\s*+=\s*+(?:"[^"]*+"?|'[^']*+'?|[^\s>"'][^\s>]*+)?)?|=)*+>?
     )""",
     re.VERBOSE | re.IGNORECASE,
@@ -45,13 +45,19 @@ _PREFORMATTED = re.compile(r"white-space\s*:\s*(?:pre|break-spaces)", re.IGNOREC
 _TELLING_ALT = re.compile(r"(?=.*[^\W\d_]{2})(?!.*(?:://|\.(?:png|jpe?g|gif|svg|webp)\b))", re.IGNORECASE)
 
 _BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset figcaption figure "
-    "footer form h1 h2 h3 h4 h5 h6 header hr html legend li main menu nav ol p pre section summary table tbody tfoot thead tr "
-    "ul".split()
+    (
+        *("html", "body", "header", "footer", "main", "nav", "section", "article", "aside", "address", "hgroup"),
+        *("div", "p", "pre", "center", "blockquote", "hr", "h1", "h2", "h3", "h4", "h5", "h6"),
+        *("ul", "ol", "li", "dl", "dt", "dd", "dir", "menu", "details", "summary", "dialog", "figure", "figcaption"),
+        *("table", "caption", "thead", "tbody", "tfoot", "tr", "form", "fieldset", "legend"),
+    )
 )
 _CELLS = frozenset(("td", "th"))
 _UNSEEN = frozenset(
-    "head script style title template select option datalist object audio video canvas map svg math input".split()
+    (
+        *("head", "script", "style", "title", "template", "select", "option", "datalist", "input"),
+        *("object", "audio", "video", "canvas", "map", "svg", "math"),
+    )
 )
 _TEXT = "-text"
 

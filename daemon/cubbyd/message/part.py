@@ -15,7 +15,7 @@ from cubbyd.message.charset import decode
 from cubbyd.message.header import Headers, decode_words, split_header
 from cubbyd.message.html import html_to_text
 from cubbyd.message.transfer import decode_transfer
-from cubbyd.message.unicode import clean_line, clean_text
+from cubbyd.message.unicode import clean_line
 
 MAX_PARTS = 250
 MAX_BOUNDARY_LINES = 1000
@@ -30,7 +30,7 @@ _FEW_WORDS = 12
 _MANY_MORE = 1.2
 _MANY_WORDS = 60
 
-_CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}")
+_CONTENT_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+*-]{1,100}")
 _GUESSED_BOUNDARY = re.compile(rb"\s*--([^\s]{1,200})[ \t]*\n")
 _META_CHARSET = re.compile(rb"""<meta[^>]{1,200}charset\s*=\s*["']?([\w.:-]{1,40})""", re.IGNORECASE)
 _HTML_SOURCE = re.compile(r"\s*<(?:!doctype html|html|head|body|div|table|p|style|meta|span|font)\b", re.IGNORECASE)
@@ -159,7 +159,7 @@ class Walk:
     def _pieces(self, part: Part) -> list[tuple[int, int]]:
         """Cut a multipart at its boundary lines (RFC 2046, 5.1.1); preamble and epilogue fall away."""
         raw = part.raw
-        boundary = part.parameter("boundary").strip().encode("utf-8", "surrogateescape")[:MAX_BOUNDARY_CHARS]
+        boundary = part.parameter("boundary").strip().encode("utf-8", "replace")[:MAX_BOUNDARY_CHARS]
         if not boundary:
             guess = _GUESSED_BOUNDARY.match(raw, part.start, part.end)
             if not guess:
@@ -209,7 +209,7 @@ def _untyped(headers: Headers) -> Headers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """The text of a mail, normalized, and whether every charset label was true."""
+    """The text of a mail, not yet normalized, and whether every charset label was true."""
 
     text: str = ""
     labels_were_true: bool = True
@@ -223,13 +223,13 @@ def choose_body(plain: list[Part], html: list[Part]) -> Body:
     written, written_true = _join(plain)
     if _HTML_SOURCE.match(written):
         written = html_to_text(written)
-    written = clean_text(written[:MAX_TEXT_CHARS])
+    written = written[:MAX_TEXT_CHARS].strip()
     words = len(written.split(None, _MANY_WORDS))
     is_stub = words < _MANY_WORDS and bool(_STUB.search(written))
     if not html or (words >= _FEW_WORDS and not is_stub):
         return Body(text=written, labels_were_true=written_true)
     shown, shown_true = _join(html)
-    shown = clean_text(html_to_text(shown))
+    shown = html_to_text(shown).strip()
     if shown and (is_stub or len(shown.split()) > _MANY_MORE * words):
         return Body(text=shown, labels_were_true=shown_true)
     return Body(text=written, labels_were_true=written_true)

@@ -23,9 +23,10 @@ MAX_FORWARDS = 3
 
 _ATTRIBUTION_LINES = 3
 _BLOCK_LINES = 9
+_LONGEST_FIELD_NAME = 40
 
 _VERB = r"(?:wrote|writes|schrieb|geschrieben|escribi[óo]|a [ée]crit|ha scritto|escreveu|schreef|skrev|napisa[łl])"
-_OPENER = re.compile(r"(?:On|Am|Le|El|Il|Em|Op|Den|Dnia|W dniu|Im)\b ?[\w,.]", re.IGNORECASE)
+_FIRST_WORDS = frozenset(("on", "am", "le", "el", "il", "em", "op", "den", "dnia", "im"))
 _ATTRIBUTION = re.compile(rf"(?=.*(?:\d|@)).{{3,300}}\b{_VERB}\b.{{0,200}}:$", re.IGNORECASE)
 _NAME_FIRST = re.compile(rf".{{1,200}}\b{_VERB}\b (?:am|on|el|le|il|op|den) .{{0,10}}\d.{{0,100}}:$", re.IGNORECASE)
 _DATE_FIRST = re.compile(r"\d{4}-\d\d-\d\d\b.{0,200}<\S+@\S+>:$")
@@ -52,6 +53,7 @@ _FORWARDED = frozenset(
         "messaggio inoltrato", "doorgestuurd bericht",
     )
 )  # fmt: skip
+_RULE_SIGNS = "-_=*"
 _RULE = re.compile(r"[_-]{20,100}")
 
 
@@ -182,7 +184,7 @@ def _unmark(lines: list[str]) -> list[str]:
 def _opening_at(lines: list[str], position: int) -> tuple[_Opening, int] | None:
     """Find what opens earlier mail at a line, and the line after it."""
     line = lines[position]
-    if not line or len(line) > MAX_LINE_CHARS:
+    if not _may_open(line):
         return None
     if opening := _divider(line):
         return opening, position + 1
@@ -194,8 +196,15 @@ def _opening_at(lines: list[str], position: int) -> tuple[_Opening, int] | None:
     return (_Opening.ATTRIBUTION, after) if after else None
 
 
+def _may_open(line: str) -> bool:
+    """Rule out nearly all lines of ordinary text before any pattern is tried."""
+    if not line or len(line) > MAX_LINE_CHARS:
+        return False
+    return ":" in line or line[-1] in _RULE_SIGNS or line.partition(" ")[0].lower() in _FIRST_WORDS
+
+
 def _divider(line: str) -> _Opening | None:
-    if line[-1] not in "-_=*:":
+    if line[-1] not in _RULE_SIGNS and line[-1] != ":":
         return None
     match = _DIVIDER.fullmatch(line)
     if not match:
@@ -213,7 +222,7 @@ def _end_of_attribution(lines: list[str], position: int) -> int:
         return position + 1
     if line.endswith(":") and _ABOVE_MARKED.match(line) and _is_marked(lines, position + 1):
         return position + 1
-    if not _OPENER.match(line):
+    if line.partition(" ")[0].lower() not in _FIRST_WORDS:
         return 0
     joined = ""
     for after in range(position, min(position + _ATTRIBUTION_LINES, len(lines))):
@@ -226,7 +235,7 @@ def _end_of_attribution(lines: list[str], position: int) -> int:
 
 
 def _field_of(line: str) -> _Field | None:
-    if ":" not in line[:40] or len(line) > MAX_LINE_CHARS:
+    if line.find(":", 0, _LONGEST_FIELD_NAME) < 0 or len(line) > MAX_LINE_CHARS:
         return None
     match = _FIELD_LINE.match(line)
     return _FIELD_NAMES.get(match[1].lower()) if match else None
@@ -259,13 +268,10 @@ def _strip_block(lines: list[str]) -> list[str]:
 
 
 def _lines_of_field(lines: list[str], position: int) -> int:
-    """Count the lines of the header line here, with those that it was wrapped to: another header line follows them."""
+    """Count the lines of the header line here: itself, and where it breaks off inside a list of addresses, those after it."""
     if _field_of(lines[position]) is None:
         return 0
-    for count in (1, 2, 3):
-        following = lines[position + count : position + count + 1]
-        if not following or not following[0]:
-            return 1
-        if _field_of(following[0]) is not None:
-            return count
-    return 1
+    end = position + 1
+    while end < min(len(lines), position + _BLOCK_LINES) and lines[end - 1].endswith((";", ",", "<")):
+        end += 1
+    return end - position

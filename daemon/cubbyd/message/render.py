@@ -18,6 +18,7 @@ MAX_SENDER_CHARS = 300
 MAX_ATTACHMENTS = 20
 
 _FEW_WORDS = 5
+_FEW_CHARS = 40  # a language that is written without blanks says much in one "word"
 _GAP = "\n…\n"
 _HEAD_SHARE = 0.75  # people put the request first, or last
 
@@ -28,7 +29,7 @@ def render(message: ParsedMessage) -> ClassifierInput:
     Where the sender wrote fewer than five words ("Yes, that works"), the quoted mail is part of the text, with full weight.
     """
     text, quoted = message.text, message.quoted
-    if quoted and len(text.split(None, _FEW_WORDS)) < _FEW_WORDS:
+    if quoted and len(text) < _FEW_CHARS and len(text.split()) < _FEW_WORDS:
         text, quoted = f"{text}\n\n{quoted}".strip(), ""
     flags = message.flags
     if len(text) > MAX_TEXT_CHARS:

@@ -43,7 +43,12 @@ FOLDS: Final = 5
 MAX_HELD_OUT: Final = 4000
 """How many examples cross-validation looks at: enough to choose one number out of three and to fit another."""
 
+_LEFT_OUT: Final = -1
+_ALWAYS_TRAINING: Final = -2
+"""In the place of a fold: beyond MAX_HELD_OUT; never held out."""
+
 TEMPERATURES: Final = (0.01, 10.0)
+"""The bounds of the search; the margins of a support vector machine want about 0.1."""
 
 CALIBRATION_BINS: Final = 15
 
@@ -82,9 +87,9 @@ def train_local(
     """Train a model on labeled examples; the same examples and seed give the same model.
 
     An example with several labels counts for its first; one without a label is passed over. The categories are those of
-    the taxonomy, or without one all that occur. `source` names the examples in errors. Raises InputFileError where there
-    is nothing to learn from: fewer than two categories or too many, a category of the taxonomy without an example, a label that the
-    taxonomy does not have, or no category with two examples.
+    the taxonomy, or without one all that occur. `source` names the examples in errors. Raises InputFileError where they
+    cannot be learned from: fewer than two categories or too many, a category of the taxonomy without an example, a label
+    that the taxonomy does not have, or no category with two examples.
     """
     material = _prepare(examples, taxonomy, source)
     progress(f"{len(material.mails)} different examples in {len(material.categories)} categories")
@@ -163,13 +168,14 @@ def _cross_validate(material: _Material, seed: int, progress: Callable[[str], No
 
     Each fold learns its own vocabulary: with words of the held-out examples in it, they would look stranger than later mail.
     """
-    fold_of = _assign_folds(material.labels, seed)
-    counts = [count_features(mail) if fold >= 0 else None for mail, fold in zip(material.mails, fold_of, strict=True)]
-    held_out, categories = np.flatnonzero((fold_of >= 0) & (fold_of < FOLDS)), len(material.categories)
+    fold_of, categories = _assign_folds(material.labels, seed), len(material.categories)
+    counts = [None if fold == _LEFT_OUT else count_features(mail) for mail, fold in zip(material.mails, fold_of, strict=True)]
+    held_out = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != _ALWAYS_TRAINING))
+    folds = np.unique(fold_of[held_out])
     logits = {strength: np.zeros((len(material.labels), categories)) for strength in STRENGTHS}
-    for fold in range(FOLDS):
-        progress(f"cross-validation, {fold + 1} of {FOLDS}")
-        train, test = np.flatnonzero((fold_of >= 0) & (fold_of != fold)), np.flatnonzero(fold_of == fold)
+    for number, fold in enumerate(folds, start=1):
+        progress(f"cross-validation, {number} of {len(folds)}")
+        train, test = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != fold)), np.flatnonzero(fold_of == fold)
         vocabulary = learn_vocabulary(_pick(counts, train))
         rows, asked = (_build_matrix(vocabulary, _pick(counts, places)) for places in (train, test))
         for strength in STRENGTHS:
@@ -185,17 +191,14 @@ def _cross_validate(material: _Material, seed: int, progress: Callable[[str], No
 
 
 def _assign_folds(labels: Integers, seed: int) -> Integers:
-    """Deal the examples of each category over the folds.
-
-    FOLDS means always in training (the only example of a category), -1 out of cross-validation (beyond MAX_HELD_OUT).
-    """
-    folds = np.full(len(labels), -1, dtype=np.int64)
+    """Deal the examples of each category over the folds, from 0; a category's only example is always in training."""
+    folds = np.full(len(labels), _LEFT_OUT, dtype=np.int64)
     generator, dealt = np.random.default_rng(seed), 0
     share = min(1.0, MAX_HELD_OUT / len(labels))
     for category in range(int(labels.max()) + 1):
         places = np.flatnonzero(labels == category)
         if len(places) == 1:
-            folds[places] = FOLDS
+            folds[places] = _ALWAYS_TRAINING
             continue
         chosen = generator.permutation(places)[: max(2, math.ceil(share * len(places)))]
         folds[chosen] = (np.arange(len(chosen)) + dealt) % FOLDS

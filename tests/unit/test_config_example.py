@@ -1,0 +1,142 @@
+"""The example file: it loads, documents every key, and what it shows is what holds without it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from cubbyd.config import (
+    CategorySection,
+    ClassifierSection,
+    Config,
+    FilingSection,
+    LogSection,
+    MailboxSection,
+    StateSection,
+    load_config,
+)
+from tests.unit.configuration import load
+
+EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
+
+SECTIONS: dict[str, type[BaseModel]] = {
+    "mailboxes.office": MailboxSection,
+    "filing": FilingSection,
+    "classifier": ClassifierSection,
+    "state": StateSection,
+    "log": LogSection,
+    "categories": CategorySection,
+}
+"""Each section's model by the name of its (first) table in the example."""
+
+
+def example_tables() -> dict[str, str]:
+    """The example's text by table; comments before a table belong to it, and of tables of one name the first counts."""
+    tables: dict[str, str] = {}
+    comments: list[str] = []
+    name = ""
+    for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
+        if header := re.fullmatch(r"\[+([\w.]+)\]+", line):
+            name = "" if header[1] in tables else header[1]
+            if name:
+                tables[name] = "\n".join(comments) + "\n"
+            comments = []
+        elif line.startswith("# ---"):
+            name, comments = "", [line]
+        elif name:
+            tables[name] += line + "\n"
+        else:
+            comments.append(line)
+    return tables
+
+
+def example_value(section: str, key: str) -> Any:
+    config = load_config(EXAMPLE)
+    if section == "mailboxes.office":
+        return getattr(config.mailboxes["office"], key)
+    if section == "categories":
+        return getattr(config.categories[0], key)
+    return getattr(getattr(config, section), key)
+
+
+def test_the_example_loads() -> None:
+    config = load_config(EXAMPLE)
+
+    assert list(config.mailboxes) == ["office"]
+    assert len(config.categories) == len(config.taxonomy) == 14
+    assert len({category.folder for category in config.taxonomy}) == 14
+
+
+def test_the_example_has_every_section() -> None:
+    assert set(example_tables()) == set(SECTIONS)
+    assert {name.split(".")[0] for name in SECTIONS} == set(Config.model_fields)
+
+
+@pytest.mark.parametrize(("section", "model"), SECTIONS.items(), ids=list(SECTIONS))
+def test_the_example_documents_every_key(section: str, model: type[BaseModel]) -> None:
+    text = example_tables()[section]
+
+    documented = set(re.findall(r"^(?:# )?(\w+) +(?:=|\S)", text, flags=re.MULTILINE))
+
+    assert set(model.model_fields) <= documented
+
+
+@pytest.mark.parametrize(("section", "model"), SECTIONS.items(), ids=list(SECTIONS))
+def test_the_example_documents_no_key_that_does_not_exist(section: str, model: type[BaseModel]) -> None:
+    assigned = set(re.findall(r"^(?:# )?(\w+) *= ", example_tables()[section], flags=re.MULTILINE))
+
+    assert assigned <= set(model.model_fields)
+
+
+def test_a_value_of_the_example_is_the_default() -> None:
+    said_otherwise = {("mailboxes.office", "password_file")}  # one of three, none of which has a default
+    compared = 0
+    for section, model in SECTIONS.items():
+        active = set(re.findall(r"^(\w+) *= ", example_tables()[section], flags=re.MULTILINE))
+        for key in active:
+            default = model.model_fields[key].get_default(call_default_factory=True)
+            if default is PydanticUndefined or (section, key) in said_otherwise:
+                continue
+            if section == "categories" or key in ("port", "model"):
+                continue  # what stands there is worked out of other keys: see the next test
+            assert example_value(section, key) == default, f"{section}.{key}"
+            compared += 1
+    assert compared >= 15
+
+
+def test_a_value_of_the_example_is_the_default_that_is_worked_out(tmp_path: Path) -> None:
+    shown = load_config(EXAMPLE)
+    first = shown.categories[0]
+    bare = load(tmp_path / "cubbyd.toml")
+
+    assert shown.mailboxes["office"].port == bare.mailboxes["office"].effective_port
+    assert shown.classifier.model.name == ClassifierSection().model.name
+    assert (
+        first.category()
+        == CategorySection(
+            id=first.id, code=first.code, name=first.name, description=first.description, threshold=bare.classifier.threshold
+        ).category()
+    )
+    assert first.shares_folder is CategorySection.model_fields["shares_folder"].default
+
+
+def test_a_required_key_is_marked_in_the_example() -> None:
+    text = example_tables()["mailboxes.office"]
+    required = {key for key, field in MailboxSection.model_fields.items() if field.is_required()}
+
+    assert required == set(re.findall(r"^(\w+) .*# required", text, flags=re.MULTILINE))
+
+
+def test_the_limits_in_the_example_are_those_of_the_model() -> None:
+    checked = 0
+    for section, model in SECTIONS.items():
+        for key, low, high in re.findall(r"^(\w+) *=.*# (\d+) to (\d+)", example_tables()[section], flags=re.MULTILINE):
+            bounds = {type(bound).__name__: bound for bound in model.model_fields[key].metadata}
+            assert (bounds["Ge"].ge, bounds["Le"].le) == (int(low), int(high)), f"{section}.{key}"
+            checked += 1
+    assert checked >= 4
