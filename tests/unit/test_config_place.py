@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.unit.configuration import CATEGORIES, MAILBOX, fault, load, refusal
 
 from cubbyd.config import ClassifierSection, find_config, load_config
 from cubbyd.config.model import default_state_directory
 from cubbyd.errors import ConfigError
-from tests.unit.configuration import CATEGORIES, MAILBOX, fault, load, refusal
 
 
 @pytest.fixture
@@ -104,13 +104,13 @@ def test_no_environment_variable_overrides_a_key(file: Path, monkeypatch: pytest
 def test_a_setting_of_the_settings_library_is_an_unknown_key_like_any_other(file: Path, key: str) -> None:
     file.write_text(f'{key} = "x"\n{MAILBOX}{CATEGORIES}')
 
-    assert re.search(key, str(refusal(file)))
+    assert key in str(refusal(file))
 
 
 def test_a_configuration_cannot_be_changed(file: Path) -> None:
     config = load(file)
 
     with pytest.raises(ValueError, match="frozen"):
-        config.classifier = ClassifierSection()
+        config.classifier = ClassifierSection()  # type: ignore[misc]  # that it cannot is what is tested
     with pytest.raises(ValueError, match="frozen"):
-        config.classifier.threshold = 0.1
+        config.classifier.threshold = 0.1  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -131,23 +132,34 @@ def test_threads_share_one_classifier(classifier: Classifier) -> None:
         assert all(together == alone for together in threads.map(ask, range(16)))
 
 
-def test_probabilities_stay_finite_where_margins_are_huge() -> None:
+def model_of_one_word(weight: float, temperature: float) -> LocalModel:
+    """Make a model that knows "fever" alone, which speaks for the first category with the weight, against the second."""
     counts = Counts(words={"fever": 1.0}, grams=np.zeros(0, dtype=np.uint64), gram_counts=np.zeros(0, dtype=np.float32))
-    model = LocalModel(
+    return LocalModel(
         categories=(CategoryId("absence"), CategoryId("billing")),
         examples=(1, 1),
         vocabulary=learn_vocabulary([counts]),
-        weights=np.array([[1e30, -1e30]], dtype=np.float32),
-        bias=np.zeros(2, dtype=np.float32),
-        temperature=0.01,
+        weights=np.array([[weight, -weight]], dtype=np.float32),
+        bias=np.array([0.5, 0], dtype=np.float32),
+        temperature=temperature,
         renderer="1",
         data_sha256="0" * 64,
         quality=Quality(examples=2, accuracy=1, macro_f1=1, calibration_error=0),
         versions={},
     )
-    mail = ClassifierInput(subject="", text="fever", quoted="", sender="", attachments=(), flags=frozenset(), version="1")
 
-    assert list(LocalClassifier(model).classify([mail])[0].probabilities.values()) == [1, 0]
+
+def test_the_probability_is_that_of_the_tempered_margins() -> None:
+    prediction = answer(LocalClassifier(model_of_one_word(1.0, temperature=2.0)), "fever")
+
+    # The single known feature has length 1, so the margins are 1 + 0.5 and -1.
+    assert prediction.probabilities[CategoryId("absence")] == pytest.approx(1 / (1 + math.exp((-1 - 1.5) / 2)))
+
+
+def test_probabilities_stay_finite_where_margins_are_huge() -> None:
+    prediction = answer(LocalClassifier(model_of_one_word(1e30, temperature=0.01)), "fever")
+
+    assert list(prediction.probabilities.values()) == [1, 0]
 
 
 def test_classifying_loads_neither_scikit_learn_nor_scipy(model: LocalModel, tmp_path: Path) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from cubbyd.classify.local import LocalClassifier, softmax
 from cubbyd.dataset.example import Example
 from cubbyd.errors import InputFileError
 from cubbyd.message.render import render_text
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
-from cubbyd.training.local import expected_calibration_error, fit_temperature, macro_f1, train_local
+from cubbyd.training.local import expected_calibration_error, fit_temperature, fit_weights, macro_f1, train_local
 
 TOPICS = {
     "absence": ("fever since last night", "she stays home today", "not coming, stomach bug", "home sick with a fever"),
@@ -110,12 +111,13 @@ def test_unlabeled_examples_are_passed_over_and_of_several_labels_the_first_coun
 
 
 def test_a_large_category_does_not_swallow_a_small_one() -> None:
-    many = [
-        Example(subject="", body=f"the invoice number {number} is wrong today", labels=(CategoryId("billing"),))
-        for number in range(60)
-    ]
+    # One feature in all 4 examples of the small category and in 20 of the 30 of the large one, another in the other 10.
+    rows = csr_array(np.array([[1.0, 0.0]] * 20 + [[0.0, 1.0]] * 10 + [[1.0, 0.0]] * 4))
+    weights, bias = fit_weights(rows, np.array([0] * 30 + [1] * 4), 2, 0.5, seed=0)
+    first, second = weights + bias
 
-    assert classify([*many, *make_examples(("absence",))], "home today") == "absence"
+    assert first.argmax() == 1  # typical of the small category, though most examples with it are of the large one
+    assert second.argmax() == 0
 
 
 def test_progress_tells_the_quality_that_the_model_carries() -> None:

@@ -213,7 +213,7 @@ def _read_manifest(file: Path, archive: zipfile.ZipFile) -> _Manifest:
 def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     """Read a member that is stored as it is, so that it has no more bytes than the file."""
     info = archive.getinfo(name)
-    if info.compress_type != zipfile.ZIP_STORED or info.file_size != info.compress_size:
+    if info.compress_type != zipfile.ZIP_STORED:
         message = f"{name} is compressed"
         raise ValueError(message)
     return archive.read(info)

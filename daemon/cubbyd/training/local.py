@@ -97,7 +97,7 @@ def train_local(
     vocabulary = learn_vocabulary(map(count_features, material.mails))
     progress(f"training on all examples with {len(vocabulary.words)} words and {len(vocabulary.grams)} character n-grams")
     rows = _build_matrix(vocabulary, map(count_features, material.mails))
-    weights, bias = _fit(rows, material.labels, len(material.categories), choice.strength, seed)
+    weights, bias = fit_weights(rows, material.labels, len(material.categories), choice.strength, seed)
     return LocalModel(
         categories=material.categories,
         examples=tuple(np.bincount(material.labels, minlength=len(material.categories)).tolist()),
@@ -179,7 +179,7 @@ def _cross_validate(material: _Material, seed: int, progress: Callable[[str], No
         vocabulary = learn_vocabulary(_pick(counts, train))
         rows, asked = (_build_matrix(vocabulary, _pick(counts, places)) for places in (train, test))
         for strength in STRENGTHS:
-            weights, bias = _fit(rows, material.labels[train], categories, strength, seed)
+            weights, bias = fit_weights(rows, material.labels[train], categories, strength, seed)
             logits[strength][test] = asked @ weights + bias
     choices = [_judge(strength, logits[strength][held_out], material.labels[held_out]) for strength in STRENGTHS]
     best = min(choices, key=lambda choice: choice.loss)
@@ -273,7 +273,7 @@ def _build_matrix(vocabulary: Vocabulary, mails: Iterable[Counts]) -> csr_array:
     return csr_array((np.concatenate(values), np.concatenate(columns), np.array(ends, dtype=np.int32)), shape=shape)
 
 
-def _fit(rows: csr_array, labels: Integers, categories: int, strength: float, seed: int) -> tuple[Floats, Floats]:
+def fit_weights(rows: csr_array, labels: Integers, categories: int, strength: float, seed: int) -> tuple[Floats, Floats]:
     """Train one classifier a category; give the weights, (columns, categories), and the bias, (categories,)."""
     from sklearn.svm import LinearSVC  # training alone needs it
 
