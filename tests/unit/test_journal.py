@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,12 @@ from cubbyd.taxonomy import CategoryId
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 BILLING = CategoryId("billing")
-DECISION = {"category": BILLING, "probability": 0.9, "hold": None, "prediction": {"probabilities": {"billing": 0.9}}}
+DECISION: dict[str, Any] = {
+    "category": BILLING,
+    "probability": 0.9,
+    "hold": None,
+    "prediction": {"probabilities": {"billing": 0.9}},
+}
 
 
 @pytest.fixture
@@ -38,7 +44,7 @@ def scan(journal: Journal, *uids: int, uidvalidity: int = 7, now: datetime = NOW
     return journal.record_scan(mailbox, "INBOX", uidvalidity, uids, now)
 
 
-def step(journal: Journal, *states: State, id: int = 1, now: datetime = NOW, **fields: object) -> None:  # noqa: A002 - as in Change
+def step(journal: Journal, *states: State, id: int = 1, now: datetime = NOW, **fields: Any) -> None:  # noqa: A002 - as in Change
     """Take one mail through some states; the fields go on record with the last one."""
     for state in states[:-1]:
         journal.advance([Change(id=id, to=state)], now)
@@ -363,7 +369,7 @@ def test_unfinished_is_what_only_the_server_can_tell(journal: Journal) -> None:
 
 def test_uids_that_filed_mail_has_in_a_target_are_taken(journal: Journal) -> None:
     scan(journal, 1, 2, 3, 4)
-    at = {"target_folder": "Billing", "target_uidvalidity": 4}
+    at: dict[str, Any] = {"target_folder": "Billing", "target_uidvalidity": 4}
     step(journal, State.DECIDED, State.PLANNED, State.FILED, id=1, **at, target_uid=11)
     step(journal, State.DECIDED, State.PLANNED, State.COPIED, id=2, **at, target_uid=12)
     step(journal, State.DECIDED, State.PLANNED, id=3, **at)
@@ -403,8 +409,8 @@ def test_history_is_what_became_of_mail_newest_first(journal: Journal) -> None:
     step(journal, State.DECIDED, id=3, now=NOW + 2 * MINUTE, category=CategoryId("absence"))
     step(journal, State.VOID, id=4, now=NOW + 9 * MINUTE)
 
-    def uids(**wanted: object) -> list[int]:
-        return [record.uid for record in journal.history(**wanted)]  # type: ignore[arg-type]
+    def uids(**wanted: Any) -> list[int]:
+        return [record.uid for record in journal.history(**wanted)]
 
     assert uids() == [2, 3, 1]
     assert uids(limit=2) == [2, 3]

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -25,6 +26,7 @@ from cubbyd.journal.store import DATABASE_NAME, LOCK_NAME
 HOLDER = """
 import sys, time
 from pathlib import Path
+from typing import Any
 from cubbyd.journal import state_lock
 with state_lock(Path(sys.argv[1])):
     print("held", flush=True)
@@ -43,14 +45,14 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def schema_of(file: Path) -> dict[str, tuple[set[object], set[object]]]:
+def schema_of(file: Path) -> dict[str, tuple[set[Any], set[Any]]]:
     """Each table's columns (name, type, nullable, place in the primary key) and indexes (unique, columns), as SQLite has them."""
     found = {}
     with closing(sqlite3.connect(file)) as connection:
         tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         for table in tables:
             columns = {(row[1], row[2], row[3], row[5]) for row in connection.execute(f"PRAGMA table_info({table})")}
-            indexes: set[object] = set()
+            indexes: set[Any] = set()
             for _, name, unique, *_ in connection.execute(f"PRAGMA index_list({table})").fetchall():
                 parts = tuple(row[2] for row in connection.execute(f"PRAGMA index_info({name})"))
                 indexes.add((name if not name.startswith("sqlite_autoindex") else "", unique, parts))
@@ -146,7 +148,7 @@ def test_all_files_are_for_the_owner_alone(tmp_path: Path) -> None:
 
 
 def test_reading_where_nothing_is_says_so_and_makes_nothing(directory: Path) -> None:
-    with pytest.raises(StateError, match="there is no state yet.*cubbyd run --once"):
+    with pytest.raises(StateError, match=r"there is no state yet.*cubbyd run --once"):
         open_database(directory, read_only=True)
 
     assert list(directory.iterdir()) == []
@@ -194,7 +196,7 @@ def test_a_damaged_file_is_named_with_the_way_out(directory: Path, damage: Calla
     open_database(directory).dispose()
     damage(directory / DATABASE_NAME)
 
-    with pytest.raises(StateError, match="cannot be used: .*; restore a copy, or move it away") as caught:
+    with pytest.raises(StateError, match=r"cannot be used: .*; restore a copy, or move it away") as caught:
         open_database(directory, read_only=read_only)
 
     assert str(directory / DATABASE_NAME) in str(caught.value)
@@ -211,7 +213,7 @@ def test_a_file_in_the_place_of_the_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "state").touch()
 
     with (
-        pytest.raises(StateError, match="cannot be used for the state: .*set \\[state\\] directory"),
+        pytest.raises(StateError, match=r"cannot be used for the state: .*set \[state\] directory"),
         state_lock(tmp_path / "state"),
     ):
         pass

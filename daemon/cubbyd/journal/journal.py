@@ -141,6 +141,8 @@ class Journal:
 
     def claim(self, ids: Sequence[int], now: datetime) -> None:
         """Count an attempt before anything is tried: a mail that kills the process is counted too."""
+        if not ids:
+            return
         with self._engine.begin() as connection:
             connection.execute(
                 message.update()
@@ -163,6 +165,8 @@ class Journal:
 
     def postpone(self, ids: Sequence[int], *, until: datetime | None, error: str, refund: bool = False) -> None:
         """Let waiting mails wait longer; with refund, the attempt does not count against them."""
+        if not ids:
+            return
         attempts = sa.func.max(message.c.attempts - 1, 0) if refund else message.c.attempts
         with self._engine.begin() as connection:
             connection.execute(

@@ -26,6 +26,10 @@ from sqlalchemy import (
 )
 
 
+SCHEMA_VERSION = "0001"
+"""The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware time in UTC; SQLite keeps no time zone, so it is taken off on the way in and put back on the way out."""
 
@@ -75,7 +79,7 @@ message = Table(
     Column("category", String),
     Column("probability", Float),
     Column("hold", String),
-    Column("prediction", JSON),
+    Column("prediction", JSON(none_as_null=True)),
     # what is planned, or done
     Column("keyword", String),
     Column("target_folder", String),

@@ -10,14 +10,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.util import CommandError
-
 from cubbyd.errors import StateError, StateLocked
+from cubbyd.journal.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from alembic.config import Config as AlembicConfig
 
 DATABASE_NAME = "cubbyd.sqlite"
 LOCK_NAME = "lock"
@@ -83,17 +83,13 @@ def _prepare_connection(connection: Any, _: Any) -> None:
     cursor.close()
 
 
-def migration_config(connection: sa.Connection | None = None) -> AlembicConfig:
-    """Tell Alembic where the migrations lie, and on which connection to run them."""
-    config = AlembicConfig()
-    config.set_main_option("script_location", "cubbyd.journal:migrations")
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    return config
-
-
 def _migrate(engine: sa.Engine, file: Path) -> None:
     with engine.begin() as connection:
+        if _version(connection) == SCHEMA_VERSION:
+            return
+        from alembic import command
+        from alembic.util import CommandError
+
         try:
             command.upgrade(migration_config(connection), "head")
         except CommandError as error:
@@ -101,17 +97,32 @@ def _migrate(engine: sa.Engine, file: Path) -> None:
 
 
 def _check_version(engine: sa.Engine, file: Path) -> None:
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    head = ScriptDirectory.from_config(migration_config()).get_current_head()
     with engine.connect() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
-    if found != head:
-        known = {script.revision for script in ScriptDirectory.from_config(migration_config()).walk_revisions()}
-        if found in known or found is None:
-            raise StateError(f"{file}: was written by an older cubbyd; start the daemon once, it brings the file up to date")
-        raise _newer(file)
+        found = _version(connection)
+    if found == SCHEMA_VERSION:
+        return
+    if found is None or found < SCHEMA_VERSION:
+        raise StateError(f"{file}: was written by an older cubbyd; start the daemon once, it brings the file up to date")
+    raise _newer(file)
+
+
+def _version(connection: sa.Connection) -> str | None:
+    """Read the version that Alembic noted; None in a file that is new."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def migration_config(connection: sa.Connection | None = None) -> AlembicConfig:
+    """Tell Alembic where the migrations lie, and on which connection to run them."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", "cubbyd.journal:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
 
 
 def _newer(file: Path) -> StateError:
