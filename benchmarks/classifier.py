@@ -22,6 +22,9 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
 
 from cubbyd.classify.local import LocalClassifier
 from cubbyd.dataset.example import Example
@@ -161,9 +164,6 @@ def train_ours(examples: Sequence[Example]) -> Classify:
 
 def train_naive_bayes(examples: Sequence[Example]) -> Classify:
     """Train scikit-learn's multinomial naive Bayes with its own defaults on the same rendered texts."""
-    from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.naive_bayes import MultinomialNB
-    from sklearn.pipeline import make_pipeline
 
     def text(mail: ClassifierInput) -> str:
         return f"{mail.subject}\n{mail.text}\n{mail.quoted}"

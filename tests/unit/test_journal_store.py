@@ -17,11 +17,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from cubbyd.errors import EXIT_TRY_LATER, StateError, StateLocked
 from cubbyd.journal import open_database, state_lock
-from cubbyd.journal.schema import metadata
-from cubbyd.journal.store import DATABASE_NAME, LOCK_NAME
+from cubbyd.journal.schema import SCHEMA_VERSION, metadata
+from cubbyd.journal.store import DATABASE_NAME, LOCK_NAME, migration_config
 
 HOLDER = """
 import sys, time
@@ -84,6 +85,10 @@ def test_a_migrated_file_is_the_same_as_a_fresh_one_for_sqlite_too(directory: Pa
     assert migrated.pop("alembic_version")
     assert migrated == schema_of(fresh)
     assert set(migrated) == {"message", "folder", "poll"}
+
+
+def test_todays_version_is_the_last_step_of_the_migrations() -> None:
+    assert ScriptDirectory.from_config(migration_config()).get_heads() == [SCHEMA_VERSION]
 
 
 def test_the_schema_has_no_place_for_what_a_mail_says() -> None:

@@ -42,12 +42,18 @@ def test_a_mail_is_labeled_before_it_leaves_the_inbox(file: Path) -> None:
 
 
 @pytest.mark.parametrize("action", ["move", "label", "move+label"])
-@pytest.mark.parametrize("hold", Hold)
+@pytest.mark.parametrize("hold", [Hold.UNSURE, Hold.EMPTY])
 def test_what_is_left_to_people_stays_or_goes_to_the_review_folder(file: Path, action: str, hold: Hold) -> None:
     held = Decision(category=None, probability=0.3, hold=hold)
 
     assert plan(held, rules(file, f'action = "{action}"')) == ()
     assert plan(held, rules(file, f'action = "{action}"\nunsure = "review"')) == (REVIEW,)
+
+
+def test_what_a_person_put_back_stays_where_the_person_put_it(file: Path) -> None:
+    put_back = Decision(category=None, probability=0.9, hold=Hold.PUT_BACK)
+
+    assert plan(put_back, rules(file, 'unsure = "review"')) == ()
 
 
 def test_folders_carry_the_prefix(file: Path) -> None:

@@ -71,23 +71,30 @@ def command(*, stay: bool, as_json: bool) -> None:
 def _print(found: list[Outcome], counts: Mapping[str, int]) -> None:
     rows = [
         [
-            "" if outcome.truth is None and not outcome.is_filed else "✓" if outcome.is_right else "✗" if outcome.is_filed else "?",
+            _mark(outcome),
             _short(outcome.subject),
-            outcome.folder if outcome.is_filed else f"{outcome.folder} ({outcome.hold})",
+            outcome.folder,
             f"{outcome.probability:.2f}",
             ", ".join(outcome.reasons),
+            "" if outcome.is_right else outcome.truth or "nowhere",
         ]
         for outcome in found
     ]
     out = console()
-    out.print(table("\nWhat went where", ["", "subject", "folder", "p", "because of"], rows))
-    out.print("✓ right   ✗ wrong   ? held for a person, though it has a category\n")
+    out.print(table("\nWhat went where", ["", "subject", "folder", "p", "because of", "belongs to"], rows))
+    out.print("✓ right   ✗ wrong   ? held in Review for a person, though it has a category\n")
     widest = max(map(len, counts))
     out.print("The folders, as the server counts them", style="bold")
     for name, count in counts.items():
         out.print(f"  {name:<{widest}} {count:4d} {'█' * count}", markup=False)
     click.echo()
     _print_sums(found)
+
+
+def _mark(outcome: Outcome) -> str:
+    if outcome.is_right:
+        return "✓"
+    return "✗" if outcome.is_filed else "?"
 
 
 def sums(found: list[Outcome]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from cubbyd.journal import Journal, Record, open_database
 from cubbyd.lifecycle import State
 from cubbyd.message import parse
 
-THRESHOLD = 0.5
+THRESHOLD = 0.6
 MAILBOX = "demo"
 
 

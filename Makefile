@@ -1,0 +1,56 @@
+# The two commands of the README are `make demo` and `make test`; both set up all that they need.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+UV_VERSION := 0.13.8
+export UV_PYTHON_DOWNLOADS := never
+WORKERS ?= 2
+
+.PHONY: help demo test test-fast lint bench bench-classifier clean dovecot
+
+help:
+	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
+	@echo 'make test    install what the tests need, and run them all'
+	@echo 'make lint    style, types, direction of imports'
+	@echo 'make bench   mails per second, memory, latency, beside bare IMAP'
+	@echo 'make clean   remove what make made'
+
+demo: $(VENV)/.ready-demo
+	@$(BIN)/cubbyd demo
+
+test: $(VENV)/.ready dovecot lint
+	$(BIN)/pytest -n $(WORKERS)
+
+test-fast: $(VENV)/.ready
+	$(BIN)/pytest -n $(WORKERS) tests/unit tests/property tests/golden
+
+lint: $(VENV)/.ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	@NO_COLOR=1 $(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.ready dovecot
+	$(BIN)/python -m benchmarks.filing
+
+bench-classifier: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.classifier
+
+$(VENV)/bin/uv:
+	@deploy/setup/venv.sh "$(PYTHON)" $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(VENV)/.ready-demo: $(VENV)/bin/uv pyproject.toml uv.lock
+	@test -f $(VENV)/.ready || UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --no-dev --extra demo
+	@touch $@
+
+$(VENV)/.ready: $(VENV)/bin/uv pyproject.toml uv.lock
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo
+	@touch $@
+
+dovecot:
+	@deploy/setup/dovecot.sh
+
+clean:
+	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
