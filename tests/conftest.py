@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from tests.dovecot import DOVECOT, LAYOUTS, MAILDIR, Dovecot, Layout
 
 ROOT = Path(__file__).parent.parent

@@ -287,7 +287,9 @@ class FakeMailbox:
         self._writing("copy")
         target, mails = self._target(folder), self._folder.mails
         pairs = {
-            uid: target.add(FakeMessage(mails[uid].raw, mails[uid].received_at, set(mails[uid].flags))) for uid in uids if uid in mails
+            uid: target.add(FakeMessage(mails[uid].raw, mails[uid].received_at, set(mails[uid].flags)))
+            for uid in uids
+            if uid in mails
         }
         self._done("copy")
         return pairs if self._server.uidplus else {}

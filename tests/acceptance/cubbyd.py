@@ -11,8 +11,18 @@ from typing import Any
 from tests.dovecot import PASSWORD, Dovecot
 
 EXAMPLES = {
-    "absence": ["{} is ill today", "{} has a fever and stays home", "no daycare for {} tomorrow, she is sick", "{} is sick, home today"],
-    "billing": ["the invoice for {} is wrong", "please send {}'s receipt", "tuition payment for {}", "question on the bill of {}"],
+    "absence": [
+        "{} is ill today",
+        "{} has a fever and stays home",
+        "no daycare for {} tomorrow, she is sick",
+        "{} is sick, home today",
+    ],
+    "billing": [
+        "the invoice for {} is wrong",
+        "please send {}'s receipt",
+        "tuition payment for {}",
+        "question on the bill of {}",
+    ],
     "meals": ["{} has a milk allergy", "no nuts for {} please", "what is for lunch, {} asks", "{} drinks oat milk now"],
 }
 NAMES = ["Emma", "Noah", "Mia", "Leo", "Ava", "Ben", "Zoe", "Max"]
@@ -65,7 +75,9 @@ class Cubbyd:
         )
 
     def __call__(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False, cwd=self.folder)
+        return subprocess.run(
+            self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False, cwd=self.folder
+        )
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "cubbyd", "--config", str(self.config), *arguments]

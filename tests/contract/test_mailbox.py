@@ -9,15 +9,15 @@ from dataclasses import dataclass
 import pytest
 from imapclient import IMAPClient
 from pydantic import SecretStr
+from tests.conftest import start_dovecot
+from tests.dovecot import LAYOUTS, PASSWORD, Dovecot
+from tests.mail import RECEIVED, mail
 
 from cubbyd.config import MailboxSection
 from cubbyd.demo.server import embedded_server
 from cubbyd.errors import CommandRefused
 from cubbyd.mailbox import Account, Mailbox, open_mailbox
 from cubbyd.testing import FakeServer
-from tests.conftest import start_dovecot
-from tests.dovecot import LAYOUTS, PASSWORD, Dovecot
-from tests.mail import RECEIVED, mail
 
 INBOX = "INBOX"
 
@@ -183,7 +183,9 @@ def test_removing_twice_is_no_error(rig: Rig) -> None:
     assert mailbox.remove([uid])
 
 
-@pytest.mark.parametrize("folder", ["Absence", "Sorted/Meals & Allergies", "Kündigung", "İstanbul & Ärger", "欠席", "Pick-up (3 p m)"])
+@pytest.mark.parametrize(
+    "folder", ["Absence", "Sorted/Meals & Allergies", "Kündigung", "İstanbul & Ärger", "欠席", "Pick-up (3 p m)"]
+)
 def test_a_folder_is_created_once_in_any_language(rig: Rig, folder: str) -> None:
     mailbox = rig.connect()
     mailbox.select(INBOX, read_only=False)

@@ -9,6 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests.contract.test_mailbox import account
+from tests.dovecot import PASSWORD
+from tests.rig import FOLDERS, WORDS, Office
+
 from cubbyd.classify.protocol import Prediction
 from cubbyd.clock import SystemClock
 from cubbyd.errors import ClassifierError
@@ -16,9 +20,6 @@ from cubbyd.journal import Journal, open_database, state_lock
 from cubbyd.mailbox import open_mailbox
 from cubbyd.message import ClassifierInput
 from cubbyd.testing import WordClassifier
-from tests.contract.test_mailbox import account
-from tests.dovecot import PASSWORD
-from tests.rig import FOLDERS, WORDS, Office
 
 
 class WritingClassifier(WordClassifier):

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.mail import RECEIVED, mail
+from tests.rig import Office, rules, words_classifier
 
 from cubbyd.errors import MailboxUnavailable
 from cubbyd.journal import Journal
 from cubbyd.lifecycle import State
 from cubbyd.testing import DELETED, FakeServer, WordClassifier
-from tests.mail import RECEIVED, mail
-from tests.rig import Office, rules, words_classifier
 
 MAILS = {
     "ill again": "Absence",

@@ -10,7 +10,6 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-
 from tests.conftest import ROOT
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail

@@ -5,6 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.contract.test_mailbox import account
+from tests.dovecot import MAILDIR, PASSWORD, Dovecot
+from tests.mail import Outside, mail
+from tests.rig import Office, rules, words_classifier
 
 from cubbyd.clock import SystemClock
 from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable
@@ -12,10 +16,6 @@ from cubbyd.filing import Rules
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import open_mailbox
 from cubbyd.testing import HandClock, WordClassifier
-from tests.contract.test_mailbox import account
-from tests.dovecot import MAILDIR, PASSWORD, Dovecot
-from tests.mail import Outside, mail
-from tests.rig import Office, rules, words_classifier
 
 pytestmark = pytest.mark.dovecot
 

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.unit.configuration import CATEGORIES, MAILBOX, fault, load, refusal
 
 from cubbyd.config import MailboxSection, load_config
 from cubbyd.errors import EXIT_CONFIG, ConfigError
-from tests.unit.configuration import CATEGORIES, MAILBOX, fault, load, refusal
 
 
 @pytest.fixture

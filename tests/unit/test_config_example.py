@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
+from tests.unit.configuration import load
 
 from cubbyd.config import (
     CategorySection,
@@ -20,7 +21,6 @@ from cubbyd.config import (
     StateSection,
     load_config,
 )
-from tests.unit.configuration import load
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 

@@ -20,6 +20,9 @@ from cubbyd.message.model import ClassifierInput
 MAX_REASONS: Final = 5
 MIN_REASON_EXAMPLES: Final = 2
 """A word of a single example may be one family's own: it is never shown as a reason."""
+
+MAX_FILLER_SHARE: Final = 0.04
+"""A word of more than this share of all examples ("the", "her", "gracias") explains nothing to a person, in any language."""
 MIN_REASON_LETTERS: Final = 3
 """Nobody learns anything from "i" or "to"; one word of a pair must be as long as this."""
 
@@ -34,6 +37,7 @@ class LocalClassifier:
         self.provenance = Provenance(kind=KIND, model=model.identity, renderer=model.renderer)
         self._model = model
         self._prior = np.array(model.examples, dtype=np.float64) / sum(model.examples)
+        self._is_telling = _find_telling(model)
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Prediction]:
         """Answer for each input, in order; there is always an answer, and it takes a fraction of a millisecond."""
@@ -60,7 +64,7 @@ class LocalClassifier:
         )
 
     def _explain(self, columns: Columns, values: Floats, weights: Floats, top: int) -> tuple[Reason, ...]:
-        """Find the words that spoke most for the top category, against the average of the others.
+        """Find the telling words that spoke most for the top category, against the average of the others.
 
         A word is passed over where it is part of a stronger reason, or the other way round. A reason's weight is its
         share of all that words spoke for the category; the grams, which repeat the words' letters, stay out of it.
@@ -76,12 +80,23 @@ class LocalClassifier:
             word = vocabulary.words[columns[place]]
             if support[place] <= 0 or len(reasons) == MAX_REASONS:
                 break
-            parts = word.split()
-            is_common = vocabulary.document_counts[columns[place]] >= MIN_REASON_EXAMPLES
-            if is_common and max(map(len, parts)) >= MIN_REASON_LETTERS and said.isdisjoint(parts):
+            if self._is_telling[columns[place]] and said.isdisjoint(word.split()):
                 reasons.append(Reason(text=word, weight=float(support[place] / support.sum())))
-                said.update(parts)
+                said.update(word.split())
         return tuple(reasons)
+
+
+def _find_telling(model: LocalModel) -> np.typing.NDArray[np.bool_]:
+    """Tell for each word of the vocabulary whether it may be a reason: not one example's own, and not of filler alone.
+
+    Filler ("the", "her", "gracias") stands in more examples than the largest category has: in no language is it its own.
+    """
+    most = max(model.examples)
+    counted = list(
+        zip(model.vocabulary.words, model.vocabulary.document_counts.tolist(), strict=False)
+    )  # grams come after words
+    filler = {word for word, count in counted if count > most or len(word) < MIN_REASON_LETTERS}
+    return np.array([count >= MIN_REASON_EXAMPLES and not filler.issuperset(word.split()) for word, count in counted])
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -127,7 +127,9 @@ def _look_at(found: Findings, config: Config, inbox: str, mailbox: Mailbox) -> N
     status = mailbox.select(inbox, read_only=observing)
     able = mailbox.capabilities
     found.facts["login"] = "accepted"
-    found.facts["moving"] = "MOVE" if able.move else "COPY, then removing the original" + ("" if able.uidplus else " (no UIDPLUS)")
+    found.facts["moving"] = (
+        "MOVE" if able.move else "COPY, then removing the original" + ("" if able.uidplus else " (no UIDPLUS)")
+    )
     found.facts["watching"] = "IDLE, and polling" if able.idle else "polling alone"
     if not observing:
         found.facts["keywords"] = "kept" if status.keywords_allowed else "not kept by this server"
@@ -138,11 +140,15 @@ def _look_at(found: Findings, config: Config, inbox: str, mailbox: Mailbox) -> N
     found.facts["what_would_happen"] = _prospect(config, status.exists)
     if "label" in config.filing.action and not status.keywords_allowed:
         only = config.filing.action == "label"
-        found.warnings.append("the server keeps no keywords: " + ("nothing can be labeled" if only else "mail is moved, not labeled"))
+        found.warnings.append(
+            "the server keeps no keywords: " + ("nothing can be labeled" if only else "mail is moved, not labeled")
+        )
         if only:
             found.fail(CubbydError('set action = "move" in [filing]'))
     if not able.move and not able.uidplus:
-        found.warnings.append("without MOVE and UIDPLUS a moved mail may show struck through in the inbox until a client expunges it")
+        found.warnings.append(
+            "without MOVE and UIDPLUS a moved mail may show struck through in the inbox until a client expunges it"
+        )
 
 
 def _prospect(config: Config, count: int) -> str:

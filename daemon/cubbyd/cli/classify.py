@@ -78,9 +78,7 @@ def _examples(file: Path) -> Iterator[Item]:
         yield Item(name=f"{file}:{example.line}", given=render_text(example.subject, example.body), labels=example.labels)
 
 
-def _classify(
-    items: Iterator[Item], classifier: Classifier, taxonomy: Taxonomy, threshold: float
-) -> Iterator[dict[str, Any]]:
+def _classify(items: Iterator[Item], classifier: Classifier, taxonomy: Taxonomy, threshold: float) -> Iterator[dict[str, Any]]:
     for group in _in_groups(items, classifier.batch_size):
         for item, outcome in zip(group, classifier.classify([item.given for item in group]), strict=True):
             yield _result(item, outcome, taxonomy, threshold)

@@ -55,7 +55,9 @@ def command(
     """
     config = load_config(find_config(config_file))
     if category is not None and category not in config.taxonomy:
-        raise click.BadParameter(f"{category!r} is no category; known: {', '.join(config.taxonomy.ids)}", param_hint="--category")
+        raise click.BadParameter(
+            f"{category!r} is no category; known: {', '.join(config.taxonomy.ids)}", param_hint="--category"
+        )
     journal = Journal(open_database(config.state.directory, read_only=True))
     try:
         records = journal.history(since=since, category=category, state=State(state) if state else None, limit=limit)

@@ -37,9 +37,7 @@ def command(config_file: Path | None, *, examples: Path, out: Path, seed: int, a
     loaded = list(read_examples(examples))
     if not loaded:
         raise InputFileError(examples, "holds no examples")
-    model = train_local(
-        loaded, taxonomy, seed=seed, source=str(examples), progress=lambda text: click.echo(text, err=True)
-    )
+    model = train_local(loaded, taxonomy, seed=seed, source=str(examples), progress=lambda text: click.echo(text, err=True))
     save_model(model, out, created=SystemClock().now())
     quality = model.quality
     facts = {

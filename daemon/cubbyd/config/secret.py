@@ -20,7 +20,9 @@ LONGEST_SECRET = 8192
 """Bytes; more is no password but a wrong file."""
 
 
-def read_password(config_file: Path, name: str, mailbox: MailboxSection, environment: Mapping[str, str] | None = None) -> SecretStr:
+def read_password(
+    config_file: Path, name: str, mailbox: MailboxSection, environment: Mapping[str, str] | None = None
+) -> SecretStr:
     """Read the password of a mailbox. Raises ConfigError that names the key; the secret itself is in no message."""
     environment = os.environ if environment is None else environment
     key = f"mailboxes.{name}"

@@ -25,7 +25,6 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-
 SCHEMA_VERSION = "0001"
 """The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
 

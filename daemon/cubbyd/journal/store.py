@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+
 from cubbyd.errors import StateError, StateLocked
 from cubbyd.journal.schema import SCHEMA_VERSION
 

@@ -106,6 +106,7 @@ def _log_in(account: Account, client: IMAPClient) -> None:
 def capabilities_of(client: IMAPClient) -> Capabilities:
     """Read what the server offers to this user."""
     names = frozenset(
-        name.decode("ascii", "replace").upper() if isinstance(name, bytes) else str(name).upper() for name in client.capabilities()
+        name.decode("ascii", "replace").upper() if isinstance(name, bytes) else str(name).upper()
+        for name in client.capabilities()
     )
     return Capabilities(move="MOVE" in names, uidplus="UIDPLUS" in names, idle="IDLE" in names, names=names)

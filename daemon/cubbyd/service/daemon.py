@@ -73,7 +73,9 @@ class Runtime:
         for thread in self._threads.values():
             thread.start()
         for name, thread in self._threads.items():
-            self._scheduler.add_job(thread.wake, self._trigger(name), id=name, max_instances=1, coalesce=True, misfire_grace_time=None)
+            self._scheduler.add_job(
+                thread.wake, self._trigger(name), id=name, max_instances=1, coalesce=True, misfire_grace_time=None
+            )
             thread.wake()
         self._scheduler.start()
         for watcher in self._watchers:
@@ -128,7 +130,9 @@ class Daemon:
             self._catch_signals()
             runtime = self._runtime(self._config, accounts, classifier, journal)
             runtime.start()
-            log.info("started", mailboxes=sorted(self._config.mailboxes), observe=self._observe, model=classifier.provenance.model)
+            log.info(
+                "started", mailboxes=sorted(self._config.mailboxes), observe=self._observe, model=classifier.provenance.model
+            )
             try:
                 runtime = self._serve(runtime, journal)
             finally:

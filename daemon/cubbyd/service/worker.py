@@ -32,9 +32,7 @@ FULL_SCAN_SECONDS = 86_400.0
 class Worker:
     """Does the passes of one mailbox, in the thread that calls it."""
 
-    def __init__(
-        self, *, name: str, open_mailbox: Callable[[], Mailbox], filer: Filer, journal: Journal, clock: Clock
-    ) -> None:
+    def __init__(self, *, name: str, open_mailbox: Callable[[], Mailbox], filer: Filer, journal: Journal, clock: Clock) -> None:
         """Take the parts; nothing is connected yet."""
         self.name = name
         self._open, self._filer, self._journal, self._clock = open_mailbox, filer, journal, clock

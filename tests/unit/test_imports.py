@@ -1,0 +1,57 @@
+"""What is loaded only when it is needed: a command must not wait for it, and the daemon must not carry it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+TRAINING = {"sklearn", "scipy", "joblib"}
+NEVER = {"openai", "torch", "matplotlib", "tensorflow", "pandas"}
+HEAVY = (
+    TRAINING
+    | NEVER
+    | {"numpy", "sqlalchemy", "alembic", "imapclient", "apscheduler", "pydantic", "selectolax", "pymap", "rich"}
+)
+
+
+def loaded_by(code: str) -> set[str]:
+    """Run code in a fresh interpreter; give the packages that are loaded at its end."""
+    report = "\nimport sys\nprint('loaded:', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+def running(*arguments: str) -> str:
+    """Code that runs the command line to its end."""
+    return f"import sys\nfrom cubbyd.cli import cli\ntry:\n    cli({list(arguments)!r}, prog_name='cubbyd')\nexcept SystemExit:\n    pass\n"
+
+
+def test_the_check_sees_what_is_loaded() -> None:
+    assert {"numpy", "json"} <= loaded_by("import numpy, json")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
+def test_asking_what_cubbyd_can_do_loads_nothing_heavy(arguments: list[str]) -> None:
+    assert loaded_by(running(*arguments)) & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", ["check", "run", "train", "status", "history", "retry", "demo"])
+def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> None:
+    assert loaded_by(running(command, "--help")) & (TRAINING | NEVER | {"numpy"}) == set()
+
+
+def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
+    loaded = loaded_by(
+        "import cubbyd.service.daemon, cubbyd.classify.registry, cubbyd.classify.local, cubbyd.classify.modelfile"
+    )
+
+    assert loaded & (TRAINING | NEVER) == set()
+    assert {"numpy", "sqlalchemy", "imapclient"} <= loaded, "or the daemon was not loaded at all"
+
+
+def test_the_message_side_loads_nothing_of_the_rest() -> None:
+    loaded = loaded_by("import cubbyd.message.parser, cubbyd.message.render")
+
+    assert loaded & (HEAVY - {"selectolax"}) == set()
