@@ -1,6 +1,8 @@
-"""The exception tree: each class is a sentence, its data are attributes, and it knows the exit code of the command that it ends.
+"""The exception tree: each class is a sentence, its data are attributes, and it knows the exit code of a command that it ends.
 
-Exit codes follow sysexits.h: 1 failed, 69 a server is unavailable, 75 try again later, 77 not permitted, 78 wrong configuration.
+Exit codes follow sysexits.h: 1 failed, 69 a server is unavailable, 75 try again later, 77 not permitted, 78 wrong
+configuration.
+
 Nothing here may carry mail text or a secret: messages end up in logs.
 """
 

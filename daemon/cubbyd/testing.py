@@ -1,5 +1,4 @@
-"""Doubles that pass the same contract suites as the real parts: a mail server in memory, a classifier that says what it is
-told, a clock that is set by hand.
+"""Doubles that pass the contract suites of the real parts: a mail server, a classifier, a clock.
 
 They ship with cubbyd so that whoever writes a backend can test it against the daemon's own filing.
 """

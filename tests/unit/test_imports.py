@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,7 +38,7 @@ def test_asking_what_cubbyd_can_do_loads_nothing_heavy(arguments: list[str]) -> 
     assert loaded_by(running(*arguments)) & HEAVY == set()
 
 
-@pytest.mark.parametrize("command", ["check", "run", "train", "status", "history", "retry", "demo"])
+@pytest.mark.parametrize("command", ["check", "run", "train", "classify", "status", "history", "retry", "demo"])
 def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> None:
     assert loaded_by(running(command, "--help")) & (TRAINING | NEVER | {"numpy"}) == set()
 
@@ -49,6 +50,13 @@ def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
 
     assert loaded & (TRAINING | NEVER) == set()
     assert {"numpy", "sqlalchemy", "imapclient"} <= loaded, "or the daemon was not loaded at all"
+
+
+def test_a_state_file_of_today_is_opened_without_the_tool_that_migrates(tmp_path: Path) -> None:
+    open_it = f"from pathlib import Path\nfrom cubbyd.journal import open_database\nopen_database(Path({str(tmp_path)!r})).dispose()\n"
+
+    assert "alembic" in loaded_by(open_it), "it was made"
+    assert "alembic" not in loaded_by(open_it), "it was there"
 
 
 def test_the_message_side_loads_nothing_of_the_rest() -> None:

@@ -81,7 +81,7 @@ def test_a_mail_put_back_twice_is_left_to_people_twice() -> None:
     once_before = replace(HELD, id=5, uid=10, hold=Hold.PUT_BACK, changed_at=NOON - timedelta(hours=1))
 
     assert inherit(NEW, [once_before, MOVED]) == Change(
-        id=NEW.id, to=State.DECIDED, fields={**TAKEN_OVER, "category": None, "hold": Hold.PUT_BACK}
+        id=NEW.id, to=State.HELD, fields={**TAKEN_OVER, "category": None, "hold": Hold.PUT_BACK}
     )
 
 

@@ -60,8 +60,8 @@ def command(*, stay: bool, as_json: bool) -> None:
         else:
             _print(found, counts)
             click.echo(
-                f"The first pass handled {report.found} mails; the second found {again.found} new ones and asked the classifier "
-                f"{again.classified} times: nothing is handled twice."
+                f"The first pass handled {report.found} mails; the second found {again.found} new ones, and asked the "
+                f"classifier {again.classified} times: nothing is handled twice."
             )
             _say_what_next()
         if stay:

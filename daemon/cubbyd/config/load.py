@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from cubbyd.config.model import Config
+from cubbyd.config.model import MODEL_NAME, Config
 from cubbyd.errors import ConfigError, Problem
 
 LONGEST_FOUND = 60
@@ -48,8 +48,10 @@ def load_config(file: Path) -> Config:
         raise ConfigError(file, (_whole_file(f"cannot be read: {error.strerror}; give another with --config FILE"),)) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(file, (_whole_file(f"is no TOML: {error}"),)) from error
+    _refuse_unknown_sections(file, values)
+    _anchor_paths(file, values)
     try:
-        return Config(**_anchor_paths(values, file.absolute().parent))
+        return Config(**values)
     except ValidationError as error:
         problems = tuple(_problem(detail) for detail in error.errors(include_url=False))
         raise ConfigError(file, problems) from None  # pydantic's own text repeats the input, a secret perhaps
@@ -59,19 +61,33 @@ def _whole_file(reason: str) -> Problem:
     return Problem(key="(file)", found="", allowed=reason)
 
 
-def _anchor_paths(values: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _refuse_unknown_sections(file: Path, values: dict[str, Any]) -> None:
+    """Look at the top level ourselves: pydantic-settings takes keys such as _env_file for settings of its own."""
+    unknown = [key for key in values if key not in Config.model_fields]
+    if unknown:
+        problems = (Problem(key=key, found="", allowed=f"unknown key; {_known_keys((key,))}") for key in unknown)
+        raise ConfigError(file, tuple(problems))
+
+
+def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
+    """Let relative paths count from the file's own folder, the default model's too."""
+    classifier = values.setdefault("classifier", {})
+    if isinstance(classifier, dict):
+        classifier.setdefault("model", MODEL_NAME)
     for section, key in PATH_KEYS:
-        _anchor(values.get(section), key, folder)
+        _anchor(file, values.get(section), section, key)
     mailboxes = values.get("mailboxes")
-    for mailbox in mailboxes.values() if isinstance(mailboxes, dict) else ():
+    for name, mailbox in mailboxes.items() if isinstance(mailboxes, dict) else ():
         for key in ("password_file", "ca_file"):
-            _anchor(mailbox, key, folder)
-    return values
+            _anchor(file, mailbox, f"mailboxes.{name}", key)
 
 
-def _anchor(table: object, key: str, folder: Path) -> None:
+def _anchor(file: Path, table: object, section: str, key: str) -> None:
     if isinstance(table, dict) and isinstance(table.get(key), str):
-        table[key] = folder / Path(table[key]).expanduser()
+        try:
+            table[key] = file.absolute().parent / Path(table[key]).expanduser()
+        except RuntimeError as error:  # ~somebody that this machine does not know
+            raise ConfigError(file, (Problem(key=f"{section}.{key}", found=repr(table[key]), allowed=str(error)),)) from error
 
 
 def _problem(detail: ErrorDetails) -> Problem:

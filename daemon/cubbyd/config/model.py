@@ -12,12 +12,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, Taxonomy, folder_problem
 
 KEYWORD_PREFIX = "cubbyd-"
+MODEL_NAME = "cubbyd.model"
+FEWEST_CATEGORIES = 2
 
 
 def _folder(value: str) -> str:
@@ -38,7 +40,10 @@ def _keyword(value: str) -> str:
 
 FolderName = Annotated[str, AfterValidator(_folder)]
 OptionalFolderName = Annotated[str, AfterValidator(_optional_folder)]
-Probability = Annotated[float, Field(ge=0.0, le=1.0)]
+Whole = Annotated[int, Strict()]
+Switch = Annotated[bool, Strict()]
+Probability = Annotated[float, Strict(), Field(ge=0.0, le=1.0)]
+"""Strict: `threshold = true` is a mistake and not 1.0, which would file nothing for ever."""
 
 
 class Security(StrEnum):
@@ -75,19 +80,19 @@ class MailboxSection(Section):
     """One watched mailbox."""
 
     host: str = Field(min_length=1)
-    port: int = Field(default=0, ge=0, le=65535)
+    port: Whole = Field(default=0, ge=0, le=65535)
     security: Security = Security.TLS
     username: str = Field(min_length=1)
     password_file: Path | None = None
     password_credential: str | None = None
     password_env: str | None = None
     ca_file: Path | None = None
-    allow_plain_to_remote_host: bool = False
+    allow_plain_to_remote_host: Switch = False
     inbox: str = Field(default="INBOX", min_length=1)
-    poll_seconds: int = Field(default=60, ge=5, le=86_400)
-    idle: bool = True
-    connect_timeout_seconds: int = Field(default=15, ge=1, le=300)
-    read_timeout_seconds: int = Field(default=90, ge=5, le=900)
+    poll_seconds: Whole = Field(default=60, ge=5, le=86_400)
+    idle: Switch = True
+    connect_timeout_seconds: Whole = Field(default=15, ge=1, le=300)
+    read_timeout_seconds: Whole = Field(default=90, ge=5, le=900)
 
     @model_validator(mode="before")
     @classmethod
@@ -151,27 +156,33 @@ class ClassifierSection(Section):
     """Which backend decides, and from which probability it is believed."""
 
     kind: str = "local"
-    model: Path = Path("cubbyd.model")
+    model: Path = Path(MODEL_NAME)
     threshold: Probability = 0.5
-    attempts: int = Field(default=8, ge=1, le=100)
+    attempts: Whole = Field(default=8, ge=1, le=100)
 
 
 class CategorySection(Section):
     """One category of the facility."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
-    code: int = Field(ge=1, le=9999)
+    code: Whole = Field(ge=1, le=9999)
     name: str = Field(min_length=1, max_length=60)
     description: str = ""
     folder: OptionalFolderName = ""
     keyword: str = ""
     threshold: Probability | None = None
-    shares_folder: bool = False
+    shares_folder: Switch = False
 
     @field_validator("keyword")
     @classmethod
     def _usable(cls, value: str) -> str:
         return _keyword(value) if value else value
+
+    @model_validator(mode="after")
+    def _has_a_folder(self) -> Self:
+        if not self.folder and (problem := folder_problem(self.name)):
+            raise ValueError(f"the name {self.name!r} cannot be a folder; give it one with folder = ({problem})")
+        return self
 
     def category(self) -> Category:
         """Make the value that the program works with."""
@@ -180,7 +191,7 @@ class CategorySection(Section):
             code=self.code,
             name=self.name,
             description=self.description,
-            folder=_folder(self.folder or self.name),
+            folder=self.folder or self.name,
             keyword=self.keyword or KEYWORD_PREFIX + self.id,
             threshold=self.threshold,
         )
@@ -224,7 +235,7 @@ class Config(BaseSettings):
     mailboxes: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], MailboxSection] = Field(min_length=1)
     filing: FilingSection = FilingSection()
     classifier: ClassifierSection = ClassifierSection()
-    categories: tuple[CategorySection, ...] = Field(min_length=2)
+    categories: tuple[CategorySection, ...]
     state: StateSection = Field(default_factory=StateSection)
     log: LogSection = LogSection()
 
@@ -243,6 +254,8 @@ class Config(BaseSettings):
     @field_validator("categories")
     @classmethod
     def _distinct(cls, categories: tuple[CategorySection, ...]) -> tuple[CategorySection, ...]:
+        if len(categories) < FEWEST_CATEGORIES:
+            raise ValueError(f"at least {FEWEST_CATEGORIES} [[categories]] are needed, and {len(categories)} given")
         made = [section.category() for section in categories]
         for key in ("id", "code", "name", "keyword"):
             _refuse_twice(key, [str(getattr(category, key)) for category in made])

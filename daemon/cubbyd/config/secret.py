@@ -51,6 +51,8 @@ def _from_file(config_file: Path, key: str, file: Path) -> SecretStr:
         raise _error(config_file, key, f"{file} is not UTF-8") from None  # the cause would hold the bytes
     if not secret or len(content) > LONGEST_SECRET:
         raise _error(config_file, key, f"{file} is empty or too long for a password")
+    if not secret.isprintable():
+        raise _error(config_file, key, f"{file} must hold the password alone, on one line")
     return SecretStr(secret)
 
 

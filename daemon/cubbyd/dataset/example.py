@@ -31,7 +31,7 @@ def read_examples(file: Path) -> Iterator[Example]:
     A line has `subject` and `body` (or `text` for both), and `label` or `labels`. Raises InputFileError that names the line.
     """
     try:
-        with file.open(encoding="utf-8") as lines:
+        with file.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
                     yield _read_line(file, number, line)
@@ -44,12 +44,14 @@ def read_examples(file: Path) -> Iterator[Example]:
 def _read_line(file: Path, number: int, line: str) -> Example:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputFileError(file, f"is no JSON ({error}); write one object a line", line=number) from error
     if not isinstance(record, dict):
         raise InputFileError(file, 'holds no JSON object; write {"subject": …, "body": …, "label": …}', line=number)
     if unknown := set(record) - ALLOWED_KEYS:
         raise InputFileError(file, f"unknown key {min(unknown)!r}; allowed: {', '.join(sorted(ALLOWED_KEYS))}", line=number)
+    if "body" in record and "text" in record:
+        raise InputFileError(file, "has both body and text; keep one", line=number)
     subject, body = _text(file, number, record, "subject"), _text(file, number, record, "body" if "body" in record else "text")
     if not (subject.strip() or body.strip()):
         raise InputFileError(file, "has no words: give subject and body, or text", line=number)
@@ -57,7 +59,9 @@ def _read_line(file: Path, number: int, line: str) -> Example:
 
 
 def _text(file: Path, number: int, record: dict[str, Any], key: str) -> str:
-    value = record.get(key) or ""
+    value = record.get(key)
+    if value is None:
+        return ""
     if not isinstance(value, str):
         raise InputFileError(file, f"{key} must be a string", line=number)
     return value
@@ -66,7 +70,7 @@ def _text(file: Path, number: int, record: dict[str, Any], key: str) -> str:
 def _labels(file: Path, number: int, record: dict[str, Any]) -> tuple[CategoryId, ...]:
     if "label" in record and "labels" in record:
         raise InputFileError(file, "has both label and labels; keep one", line=number)
-    labels = record.get("labels", [record["label"]] if record.get("label") else [])
+    labels = record.get("labels", [record["label"]] if record.get("label") is not None else [])
     if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
         raise InputFileError(file, "label must be a category's id, labels a list of ids", line=number)
     return tuple(dict.fromkeys(CategoryId(label) for label in labels))

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from cubbyd.errors import CommandRefused
 from cubbyd.filing.context import PassContext
-from cubbyd.filing.decision import Decision, Hold
+from cubbyd.filing.decision import Decision, Hold, reconsider
 from cubbyd.filing.plan import Label, Relocate, plan
 from cubbyd.filing.recover import finish_copies, recover, settle
 from cubbyd.journal import Change, Record
@@ -43,7 +43,9 @@ def file_some(context: PassContext) -> int:
     waiting = context.journal.waiting(context.name, State.DECIDED, context.clock.now(), LOT)
     groups: dict[Route, list[Record]] = defaultdict(list)
     for record in waiting:
-        groups[_route(context, record)].append(record)
+        decision = reconsider(_decision(record), context.rules.taxonomy)
+        current = replace(record, category=decision.category, hold=decision.hold)
+        groups[_route(context, decision)].append(current)
     for route, records in groups.items():
         for start in range(0, len(records), MOVE_AT_ONCE):
             if context.should_stop():
@@ -52,12 +54,12 @@ def file_some(context: PassContext) -> int:
     return len(waiting)
 
 
-def _route(context: PassContext, record: Record) -> Route:
-    decision = Decision(
-        category=record.category,
-        probability=record.probability or 0.0,
-        hold=Hold(record.hold) if record.hold else None,
-    )
+def _decision(record: Record) -> Decision:
+    hold = Hold(record.hold) if record.hold else None
+    return Decision(category=record.category, probability=record.probability or 0.0, hold=hold)
+
+
+def _route(context: PassContext, decision: Decision) -> Route:
     keyword = folder = None
     for action in plan(decision, context.rules):
         match action:
@@ -98,7 +100,8 @@ def _plan(context: PassContext, route: Route, target: FolderStatus | None, recor
         "target_uidvalidity": target.uidvalidity if target else None,
         "target_uid_from": target.uidnext if target else None,
     }
-    context.journal.advance([Change(id=record.id, to=State.PLANNED, fields=intent) for record in records], context.clock.now())
+    changes = [Change(id=record.id, to=State.PLANNED, fields={**intent, **_outcome(record)}) for record in records]
+    context.journal.advance(changes, context.clock.now())
     return [
         replace(
             record,
@@ -112,8 +115,14 @@ def _plan(context: PassContext, route: Route, target: FolderStatus | None, recor
     ]
 
 
+def _outcome(record: Record) -> dict[str, str | None]:
+    """Give what was decided, as it stands now: on record it may be a category that is no longer there."""
+    return {"category": record.category, "hold": record.hold}
+
+
 def _settle_in_place(context: PassContext, records: Sequence[Record]) -> None:
-    context.journal.advance([Change(id=record.id, to=State.HELD) for record in records], context.clock.now())
+    changes = [Change(id=record.id, to=State.HELD, fields=_outcome(record)) for record in records]
+    context.journal.advance(changes, context.clock.now())
     for record in records:
         context.note(record, State.HELD)
 
@@ -140,7 +149,7 @@ def _act(context: PassContext, route: Route, records: Sequence[Record]) -> bool:
     uids = [record.uid for record in records]
     if route.keyword and not context.mailbox.add_keyword(uids, route.keyword) and route.folder is None:
         raise CommandRefused(
-            f'mailbox {context.name}: the server took the keyword {route.keyword} and dropped it; set action = "move" in [filing]'
+            f'mailbox {context.name}: the server dropped the keyword {route.keyword}; set action = "move" in [filing]'
         )
     if route.folder is None:
         still_there = context.mailbox.present(uids)

@@ -14,6 +14,7 @@ class Hold(StrEnum):
 
     UNSURE = "unsure"  # no category is probable enough
     EMPTY = "nothing to read"  # no words and no attachment names
+    UNKNOWN = "its category is not configured"  # a category was taken out of the configuration, or is not ours
     PUT_BACK = "put back by a person"  # it was filed, or taken away, and is in the inbox again
 
 
@@ -29,8 +30,17 @@ class Decision:
 def decide(prediction: Prediction, taxonomy: Taxonomy, threshold: float) -> Decision:
     """Choose the most probable category where it reaches its threshold: the category's own, else the general one."""
     known = [(category, p) for category, p in prediction.ranked if category in taxonomy]
+    if not known:
+        return Decision(category=None, probability=0.0, hold=Hold.UNSURE)
     category, probability = known[0]
     own = taxonomy[category].threshold
     if probability >= (threshold if own is None else own):
         return Decision(category=category, probability=probability, hold=None)
     return Decision(category=None, probability=probability, hold=Hold.UNSURE)
+
+
+def reconsider(decision: Decision, taxonomy: Taxonomy) -> Decision:
+    """Look at a decision on record again: the configuration may no longer have its category."""
+    if decision.category is None or decision.category in taxonomy:
+        return decision
+    return Decision(category=None, probability=decision.probability, hold=Hold.UNKNOWN)

@@ -31,6 +31,8 @@ def inherit(mail: Record, sightings: Iterable[Record]) -> Change | None:
 def _was_put_back(mail: Record, earlier: Record) -> bool:
     """Tell whether it left the inbox before this sighting; a twin that was there all the time was not put back."""
     has_left = earlier.state in TOUCHED_BY_PEOPLE or (earlier.state in SETTLED and earlier.target_folder is not None)
+    if earlier.hold == Hold.PUT_BACK:
+        return True  # once put back is for ever: the person who did it may drag it about as often as they like
     return has_left and earlier.changed_at <= mail.seen_at
 
 

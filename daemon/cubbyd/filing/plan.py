@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cubbyd.config import Config, FilingAction, Unsure
-from cubbyd.filing.decision import Decision
+from cubbyd.filing.decision import Decision, Hold
 from cubbyd.taxonomy import Taxonomy
 
 
@@ -62,7 +62,8 @@ def rules_of(config: Config, *, observe: bool = False) -> Rules:
 def plan(decision: Decision, rules: Rules) -> tuple[Action, ...]:
     """Give the actions, in the order in which they are to be done; none where the mail is to stay as it is."""
     if decision.category is None:
-        return (Relocate(folder=rules.review_folder),) if rules.review_folder else ()
+        goes = rules.review_folder is not None and decision.hold is not Hold.PUT_BACK  # a person chose the inbox
+        return (Relocate(folder=rules.review_folder),) if goes and rules.review_folder else ()
     category = rules.taxonomy[decision.category]
     label: tuple[Action, ...] = (Label(keyword=category.keyword),) if rules.label else ()
     move: tuple[Action, ...] = (Relocate(folder=category.folder),) if rules.move else ()

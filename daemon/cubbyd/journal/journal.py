@@ -231,8 +231,8 @@ class Journal:
     def poll_outcome(self, mailbox: str) -> PollOutcome | None:
         """Give how the last polls went; None where there was none."""
         with self._engine.connect() as connection:
-            row = connection.execute(sa.select(poll).where(poll.c.mailbox == mailbox)).one_or_none()
-        return None if row is None else PollOutcome(**row._mapping)
+            row = connection.execute(sa.select(poll).where(poll.c.mailbox == mailbox)).mappings().one_or_none()
+        return None if row is None else PollOutcome(**row)
 
     # --- questions of people -----------------------------------------------------------------------------------------
 

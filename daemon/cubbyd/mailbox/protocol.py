@@ -53,8 +53,9 @@ class RawMessage:
 
 
 class Mailbox(Protocol):
-    """An open connection to one account. Used by one thread. Every method may raise MailboxUnavailable, after which the
-    connection is dead, or CommandRefused, after which it is not.
+    """An open connection to one account, used by one thread.
+
+    Every method may raise MailboxUnavailable, after which the connection is dead, or CommandRefused, after which it is not.
     """
 
     capabilities: Capabilities

@@ -20,6 +20,7 @@ LONGEST_SET = 1_000
 """Octets of a UID set in one command: Courier drops the connection at 30,000, RFC 7162 (2.) asks servers for 8,192 a line."""
 
 COPYUID = re.compile(rb"(\d+) ([\d,:]+) ([\d,:]+)")
+UID_RANGE = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
 
 
 def silence_logging() -> None:
@@ -49,7 +50,7 @@ def take_copyuid(client: IMAPClient) -> dict[int, int]:
     for line in lines:
         found = COPYUID.fullmatch(line.strip()) if isinstance(line, bytes) else None
         if found:
-            old, new = list(expand(found[2])), list(expand(found[3]))
+            old, new = expand(found[2]), expand(found[3])
             if len(old) == len(new):
                 pairs.update(zip(old, new, strict=True))
     return pairs
@@ -59,19 +60,18 @@ LONGEST_EXPANSION = 100_000
 """UIDs in one answer; a set such as 1:4294967295 would fill the memory."""
 
 
-def expand(uid_set: bytes) -> Iterator[int]:
-    """Give the UIDs of a set such as 4,7:9 in its order (RFC 9051, 9, uid-set)."""
-    given = 0
+def expand(uid_set: bytes) -> list[int]:
+    """Give the UIDs of a set such as 4,7:9 in its order (RFC 9051, 9, uid-set); none where it is none, or too large."""
+    uids: list[int] = []
     for part in uid_set.split(b","):
-        first, _, last = part.partition(b":")
-        if not first:
-            continue
-        begin, end = int(first), int(last or first)
-        for uid in range(min(begin, end), max(begin, end) + 1):
-            given += 1
-            if given > LONGEST_EXPANSION:
-                return
-            yield uid
+        found = UID_RANGE.fullmatch(part)
+        if not found:
+            return []
+        begin, end = int(found[1]), int(found[2] or found[1])
+        if abs(end - begin) + len(uids) >= LONGEST_EXPANSION:
+            return []
+        uids += range(min(begin, end), max(begin, end) + 1)
+    return uids
 
 
 def in_sets(uids: Sequence[int]) -> Iterator[list[int]]:
