@@ -115,6 +115,11 @@ def test_a_value_of_another_type_is_refused_and_never_guessed(file: Path, text: 
     assert problem.key.split(".")[-1] in ("port", "idle", "threshold", "attempts")
 
 
+@pytest.mark.parametrize("threshold", [0, 1, 0.0, 1.0])
+def test_a_whole_number_is_a_probability_too(file: Path, threshold: float) -> None:
+    assert load(file, f"[classifier]\nthreshold = {threshold}").classifier.threshold == threshold
+
+
 def test_several_faults_are_said_at_once_one_a_line(file: Path) -> None:
     error = fault(file, "[filing]\naction = 'moove'\n[log]\nlevel = 'loud'", mailbox="port = -1")
 

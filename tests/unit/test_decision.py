@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cubbyd.classify.protocol import Prediction, Provenance
-from cubbyd.filing.decision import Decision, Hold, decide
+from cubbyd.filing.decision import Decision, Hold, decide, reconsider
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 
 ABSENCE, BILLING, INCIDENT = CategoryId("absence"), CategoryId("billing"), CategoryId("incident")
@@ -79,3 +79,12 @@ def test_of_equals_the_first_of_the_prediction_counts() -> None:
 def test_a_prediction_of_unknown_categories_alone_leaves_the_mail_to_people() -> None:
     """A backend of another package may answer in categories of its own; that is no reason to stop filing other mail."""
     assert decide(predict(gardening=0.9, plumbing=0.1), TAXONOMY, GENERAL).hold is Hold.UNSURE
+
+
+def test_a_decision_on_record_holds_as_long_as_its_category_is_there() -> None:
+    filed = Decision(category=BILLING, probability=0.9, hold=None)
+    held = Decision(category=None, probability=0.3, hold=Hold.UNSURE)
+
+    assert reconsider(filed, TAXONOMY) == filed
+    assert reconsider(held, TAXONOMY) == held
+    assert reconsider(filed, Taxonomy((category(ABSENCE, 1),))) == Decision(category=None, probability=0.9, hold=Hold.UNKNOWN)

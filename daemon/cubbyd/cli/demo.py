@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from cubbyd.demo.server import DemoServer
     from cubbyd.demo.show import Outcome
 
-LONGEST_SUBJECT = 44
+LONGEST_SUBJECT = 38
+SHOWN_REASONS = 3
 
 
 @click.command()
@@ -75,7 +76,7 @@ def _print(found: list[Outcome], counts: Mapping[str, int]) -> None:
             _short(outcome.subject),
             outcome.folder,
             f"{outcome.probability:.2f}",
-            ", ".join(outcome.reasons),
+            ", ".join(outcome.reasons[:SHOWN_REASONS]),
             "" if outcome.is_right else outcome.truth or "nowhere",
         ]
         for outcome in found
