@@ -67,8 +67,7 @@ def _connect_once(account: Account) -> IMAPClient:
             _start_tls(account, client, context)
         _log_in(account, client)
     except MailboxError:
-        with suppress(Exception):  # the connection is thrown away; the first error is the one that counts
-            client.shutdown()
+        wire.put_away(client, politely=False)
         raise
     return client
 

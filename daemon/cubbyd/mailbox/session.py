@@ -40,7 +40,7 @@ def open_mailbox(account: Account) -> ImapMailbox:
         with ours(f"mailbox {account.name}: asking {account.server} what it can do"):
             return ImapMailbox(account.name, client, folder_names(client))
     except MailboxError:
-        wire.cut(client)
+        wire.put_away(client, politely=False)
         raise
 
 
@@ -284,10 +284,7 @@ class ImapMailbox:
 
     def close(self) -> None:
         """Log out; a connection that is broken already is not worth an error."""
-        try:
-            self._client.logout()
-        except Exception:  # noqa: BLE001  (whatever a dying connection raises; it is only being put away)
-            wire.cut(self._client)
+        wire.put_away(self._client, politely=True)
 
     def abort(self) -> None:
         """Cut the connection under whoever waits on it."""

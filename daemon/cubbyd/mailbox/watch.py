@@ -43,6 +43,13 @@ class IdleWatcher(threading.Thread):
 
     def run(self) -> None:
         """Watch until stopped; a broken connection is made anew, with growing pauses."""
+        try:
+            self._keep_watching()
+        finally:
+            self._wake.close()
+            self._wake_end.close()
+
+    def _keep_watching(self) -> None:
         pause = FIRST_PAUSE_SECONDS
         while not self._stopping.is_set():
             try:
@@ -70,9 +77,7 @@ class IdleWatcher(threading.Thread):
                     self._idle_once(client)
             return True
         finally:
-            with suppress(Exception):  # the connection is thrown away
-                client.logout()
-            wire.cut(client)
+            wire.put_away(client, politely=self._stopping.is_set())
 
     def _idle_once(self, client: IMAPClient) -> None:
         _, before = client.noop()

@@ -123,6 +123,15 @@ def _is_buffered(client: IMAPClient, sock: Any) -> bool:
         client._set_read_timeout()
 
 
+def put_away(client: IMAPClient, *, politely: bool) -> None:
+    """Log out where that still works, and close the socket in any case; never raises."""
+    if politely:
+        with suppress(Exception):  # whatever a dying connection raises: it is only being put away
+            client.logout()
+    with suppress(Exception):
+        client.shutdown()
+
+
 def cut(client: IMAPClient) -> None:
     """Close the connection's both ways at once; a thread that reads from it sees the end."""
     with suppress(OSError):

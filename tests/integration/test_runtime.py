@@ -1,0 +1,149 @@
+"""The daemon's clockwork: polls that a stepped clock does not stop, wakes that neither overlap nor pile up."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.contract.test_mailbox import account
+from tests.dovecot import free_port
+from tests.mail import RECEIVED, mail
+from tests.rig import Office, words_classifier
+
+from cubbyd.clock import SystemClock
+from cubbyd.config import Config
+from cubbyd.errors import LoginRefused, MailboxUnavailable
+from cubbyd.filing import Filer, PassReport
+from cubbyd.journal import Journal, open_database
+from cubbyd.mailbox import Mailbox
+from cubbyd.service.daemon import Runtime
+from cubbyd.service.worker import LOGIN_PAUSE_SECONDS, Worker, WorkerThread
+from cubbyd.testing import FakeServer, HandClock
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(open_database(tmp_path))
+    yield made
+    made.close()
+
+
+def test_polls_go_on_after_the_clock_was_set_back_by_an_hour(journal: Journal) -> None:
+    """To APScheduler, a clock that was set back an hour looks like a next run that is an hour away."""
+    port = free_port()
+    config = Config.model_validate(
+        {
+            "mailboxes": {
+                "office": {"host": "127.0.0.1", "port": port, "security": "plain", "username": "u", "password_env": "P"}
+            },
+            "categories": [{"id": "a", "code": 1, "name": "A"}, {"id": "b", "code": 2, "name": "B"}],
+        }
+    )
+    who = account("127.0.0.1", port, "u", "p")
+    runtime = Runtime(config, [who], words_classifier(), journal, SystemClock(), observe=False)
+    runtime.start()
+    try:
+        scheduler = runtime._scheduler
+        scheduler.modify_job("office", next_run_time=datetime.now(UTC) + timedelta(hours=1))
+        runtime.reschedule()
+        due = scheduler.get_job("office").next_run_time - datetime.now(UTC)
+        assert due < timedelta(seconds=70)
+    finally:
+        runtime.stop()
+
+
+class SlowFiler:
+    """A pass that takes its time, and notices whether another one runs."""
+
+    def __init__(self) -> None:
+        self.passes = 0
+        self.overlapped = False
+        self._busy = threading.Lock()
+
+    def run(self, mailbox: Mailbox, *, full_scan: bool) -> PassReport:  # noqa: ARG002
+        if not self._busy.acquire(blocking=False):
+            self.overlapped = True
+        time.sleep(0.1)
+        self.passes += 1
+        self._busy.release()
+        return PassReport()
+
+
+def test_many_wakes_during_a_pass_make_one_more_and_none_at_the_same_time(journal: Journal) -> None:
+    filer = SlowFiler()
+    clock = SystemClock()
+    worker = Worker(name="office", open_mailbox=FakeServer().connect, filer=filer, journal=journal, clock=clock)  # type: ignore[arg-type]
+    stopping = threading.Event()
+    thread = WorkerThread(worker, clock, stopping)
+    thread.start()
+    thread.wake()
+    time.sleep(0.05)
+    for _ in range(50):
+        thread.wake()
+    time.sleep(0.5)
+    stopping.set()
+    thread.wake()
+    thread.join(5)
+    assert filer.passes == 2
+    assert not filer.overlapped
+
+
+def worker_with(journal: Journal, clock: HandClock, connect: list[BaseException | FakeServer], tmp_path: Path) -> Worker:
+    """A worker whose attempts to connect end as listed."""
+
+    def open_mailbox() -> Mailbox:
+        outcome = connect.pop(0)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome.connect()
+
+    filer: Filer = Office(state=tmp_path / "unused", connect=open_mailbox, clock=clock).filer(journal)
+    return Worker(name="office", open_mailbox=open_mailbox, filer=filer, journal=journal, clock=clock)
+
+
+def test_a_failing_mailbox_is_tried_again_with_growing_pauses_and_a_success_ends_them(journal: Journal, tmp_path: Path) -> None:
+    clock, server = HandClock(), FakeServer()
+    server.deliver(mail("ill"), RECEIVED)
+    worker = worker_with(journal, clock, [*(MailboxUnavailable("down") for _ in range(3)), server], tmp_path)
+    pauses = []
+    for _ in range(3):
+        with pytest.raises(MailboxUnavailable):
+            worker.run_pass()
+        pauses.append(worker.not_before - clock.monotonic())
+    assert pauses == [5, 10, 20]
+    outcome = journal.poll_outcome("office")
+    assert outcome is not None
+    assert (outcome.error, outcome.failing_since) == ("down", clock.now())
+    worker.run_pass()
+    outcome = journal.poll_outcome("office")
+    assert outcome is not None
+    assert (outcome.error, outcome.failing_since, outcome.succeeded_at) == (None, None, clock.now())
+    assert "Absence" in server.folders
+
+
+def test_a_refused_login_is_not_hammered(journal: Journal, tmp_path: Path) -> None:
+    clock = HandClock()
+    worker = worker_with(journal, clock, [LoginRefused("no")], tmp_path)
+    with pytest.raises(LoginRefused):
+        worker.run_pass()
+    assert worker.not_before - clock.monotonic() == LOGIN_PAUSE_SECONDS
+
+
+def test_a_server_that_asks_for_a_pause_gets_it(journal: Journal, tmp_path: Path) -> None:
+    clock = HandClock()
+    worker = worker_with(journal, clock, [MailboxUnavailable("throttled", retry_after_seconds=300)], tmp_path)
+    with pytest.raises(MailboxUnavailable):
+        worker.run_pass()
+    assert worker.not_before - clock.monotonic() == 300
+
+
+def test_a_healthy_connection_is_kept_between_passes(journal: Journal, tmp_path: Path) -> None:
+    server = FakeServer()
+    worker = worker_with(journal, HandClock(), [server], tmp_path)  # a second attempt to connect would find nothing
+    worker.run_pass()
+    server.deliver(mail("ill"), RECEIVED)
+    assert worker.run_pass().found == 1
