@@ -459,22 +459,21 @@ def print_report(results: Sequence[Throughput], empty: OncePass, latency: Latenc
 def main() -> None:
     """Measure what was asked for, and print it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--sizes", default="100,1000,10000", help="numbers of mails, separated by commas")
+    parser.add_argument("--sizes", type=_sizes, default="100,1000,10000", help="numbers of mails, separated by commas")
     parser.add_argument("--no-latency", action="store_true", help="leave out how soon a single mail is filed")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
     parser.add_argument("--profile", action="store_true", help="only show where the time of a pass over the largest size goes")
     options = parser.parse_args()
-    sizes = sorted({int(size) for size in options.sizes.split(",")})
     with set_up() as bench:
         if options.profile:
-            profile(bench, sizes[-1])
+            profile(bench, options.sizes[-1])
             return
         load, empty = os.getloadavg()[0], measure_empty(bench)
-        results = [measure_throughput(bench, size, empty) for size in sizes]
+        results = [measure_throughput(bench, size, empty) for size in options.sizes]
         latency = None if options.no_latency else measure_latency(bench)
     if not options.json:
         print_report(results, empty, latency)
-        print(f"\nOthers used {load:.1f} of {os.cpu_count()} processors when this began.")
+        print(f"\nLoad average when this began: {load:.1f}, on {os.cpu_count()} processors.")
         return
     facts = {
         "load_before": load,
@@ -484,6 +483,10 @@ def main() -> None:
         "aims": [{**asdict(aim), "is_met": aim.is_met} for aim in judge(results, latency)],
     }
     print(json.dumps(facts))
+
+
+def _sizes(text: str) -> list[int]:
+    return sorted({max(1, int(size)) for size in text.split(",")})
 
 
 def _say(progress: str) -> None:

@@ -5,21 +5,44 @@ from __future__ import annotations
 import os
 import sys
 
+import click
+
 from cubbyd.cli import cli
 from cubbyd.errors import CubbydError
+
+EXIT_INTERRUPTED = 130
+"""128 and the number of SIGINT, as shells have it."""
 
 
 def main() -> None:
     """Run the command line and exit with its code: 0 done, 1 failed, 2 wrong usage, 69, 75, 77, 78 as in sysexits.h."""
     os.umask(0o077)  # whatever we write is for our user alone, also where no unit file says so
     try:
-        cli(prog_name="cubbyd")
-    except CubbydError as error:
-        print(f"cubbyd: {error}", file=sys.stderr)  # noqa: T201  (this is the command line)
-        sys.exit(error.exit_code)
+        code = _run()
+        sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # `cubbyd history | head` is no failure
-        sys.exit(0)
+        code = 0
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Invoke the command; cli.main() would turn a closed pipe into a failure before we see it."""
+    try:
+        with cli.make_context("cubbyd", sys.argv[1:]) as context:
+            cli.invoke(context)
+    except CubbydError as error:
+        click.echo(f"cubbyd: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("cubbyd: interrupted", err=True)
+        return EXIT_INTERRUPTED
+    return 0
 
 
 if __name__ == "__main__":

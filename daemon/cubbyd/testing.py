@@ -62,7 +62,7 @@ class WordClassifier:
         self.asked: list[str] = []
         self.outage: ClassifierError | None = None
         """While set, every call raises it."""
-        self._categories = [CategoryId(category) for category in categories]
+        self.categories = tuple(CategoryId(category) for category in categories)
         self._words, self._sure = words, sure
         self._lock = threading.Lock()
 
@@ -78,12 +78,12 @@ class WordClassifier:
         found = next((meaning for word, meaning in self._words.items() if word in given.subject.lower()), None)
         if isinstance(found, ClassifierError):
             return found
-        others = len(self._categories)
-        flat = dict.fromkeys(self._categories, 1 / others)
+        others = len(self.categories)
+        flat = dict.fromkeys(self.categories, 1 / others)
         if found is None:
             return Prediction(probabilities=flat, provenance=self.provenance)
         rest = (1 - self._sure) / (others - 1)
-        probabilities = {category: self._sure if category == found else rest for category in self._categories}
+        probabilities = {category: self._sure if category == found else rest for category in self.categories}
         return Prediction(probabilities=probabilities, provenance=self.provenance, reasons=(Reason(text=found, weight=1.0),))
 
     def close(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,10 +11,12 @@ import pytest
 from tests.mail import RECEIVED, mail
 from tests.rig import TAXONOMY, Office, rules
 
+from cubbyd.errors import MailboxUnavailable
 from cubbyd.journal import Change, Journal
 from cubbyd.lifecycle import State
+from cubbyd.mailbox import RawMessage
 from cubbyd.taxonomy import Taxonomy
-from cubbyd.testing import FakeServer, HandClock
+from cubbyd.testing import FakeMailbox, FakeServer, HandClock
 
 WITHOUT_BILLING = Taxonomy(tuple(category for category in TAXONOMY if category.id != "billing"))
 
@@ -76,6 +80,53 @@ def test_a_mail_that_killed_the_process_three_times_is_set_aside_and_the_pass_go
 
     assert report.became == {State.QUARANTINED: 1, State.FILED: 1}
     assert subjects(server, "INBOX") == {"invoice of doom"}
+
+
+def test_connections_that_break_do_not_make_a_mail_look_like_one_that_kills(tmp_path: Path, server: FakeServer) -> None:
+    clock = HandClock()
+    office = Office(state=tmp_path / "state", connect=server.connect, rules=rules(attempts=8), clock=clock)
+    server.deliver(mail("ill today", number=1), RECEIVED)
+    server.deliver(mail("invoice", number=2), RECEIVED)
+
+    def cut(command: str) -> None:
+        if command == "fetch":
+            raise MailboxUnavailable("cut")
+
+    server.fault = cut
+    for _ in range(5):
+        with pytest.raises(MailboxUnavailable):
+            office.run()
+        clock.advance(7 * 3600)
+    server.fault = lambda _: None
+    office.run()
+
+    assert set(server.folders) == {"INBOX", "Absence", "Billing"}
+    assert not server.folders["INBOX"].mails
+
+
+def test_a_mail_on_which_the_server_always_breaks_off_is_set_aside_and_stops_no_other(
+    tmp_path: Path, server: FakeServer
+) -> None:
+    clock = HandClock()
+    office = Office(state=tmp_path / "state", connect=server.connect, rules=rules(attempts=3), clock=clock)
+    doom = server.deliver(mail("invoice of doom", number=1), RECEIVED)
+    server.deliver(mail("ill today", number=2), RECEIVED)
+
+    class Breaking(FakeMailbox):
+        def fetch(self, uids: Sequence[int]) -> dict[int, RawMessage]:
+            if doom in uids:
+                raise MailboxUnavailable("cut")
+            return super().fetch(uids)
+
+    office.connect = lambda: Breaking(server)
+    for _ in range(5):
+        with suppress(MailboxUnavailable):
+            office.run()
+        clock.advance(7 * 3600)
+
+    assert subjects(server, "Absence") == {"ill today"}
+    assert subjects(server, "INBOX") == {"invoice of doom"}
+    assert State.QUARANTINED in {record.state for record in office.records()}
 
 
 def test_a_quarantined_mail_without_a_decision_is_read_again_after_a_retry(tmp_path: Path, server: FakeServer) -> None:

@@ -35,6 +35,7 @@ class LocalClassifier:
     def __init__(self, model: LocalModel) -> None:
         """Take a model that was trained or loaded."""
         self.provenance = Provenance(kind=KIND, model=model.identity, renderer=model.renderer)
+        self.categories = model.categories
         self._model = model
         self._prior = np.array(model.examples, dtype=np.float64) / sum(model.examples)
         self._is_telling = _find_telling(model)

@@ -74,6 +74,8 @@ class Classifier(Protocol):
     """A backend, loaded and ready. Used by one thread at a time per mailbox; implementations must be thread-safe."""
 
     provenance: Provenance
+    categories: tuple[CategoryId, ...]
+    """The categories that it can choose."""
     batch_size: int
     """How many mails to hand over at once: 1 for a backend where each call costs money, more where a batch is faster."""
 

@@ -97,7 +97,7 @@ def _model(config: Config) -> Findings:
         return found
     found.facts["model"] = classifier.provenance.model
     found.facts["file"] = str(config.classifier.model)
-    unknown = set(config.taxonomy.ids) - set(getattr(classifier, "categories", config.taxonomy.ids))
+    unknown = set(config.taxonomy.ids) - set(classifier.categories)
     if unknown:
         found.warnings.append(f"the model knows no example of: {', '.join(sorted(unknown))}; it will never choose them")
     classifier.close()

@@ -12,7 +12,7 @@ import click
 
 from cubbyd.classify.protocol import Classifier, Prediction
 from cubbyd.classify.serial import prediction_to_json
-from cubbyd.cli.output import console, say_json, table
+from cubbyd.cli.output import console, printable_path, say_json, table
 from cubbyd.config import find_config, load_config
 from cubbyd.dataset import read_examples
 from cubbyd.errors import CubbydError, InputFileError
@@ -70,12 +70,16 @@ def _mails(files: tuple[Path, ...]) -> Iterator[Item]:
                 raw = stream.read(LARGEST_FILE)
         except OSError as error:
             raise InputFileError(file, f"cannot be read: {error.strerror}") from error
-        yield Item(name=str(file), given=render(parse(raw)))
+        yield Item(name=printable_path(file), given=render(parse(raw)))
 
 
 def _examples(file: Path) -> Iterator[Item]:
     for example in read_examples(file):
-        yield Item(name=f"{file}:{example.line}", given=render_text(example.subject, example.body), labels=example.labels)
+        yield Item(
+            name=f"{printable_path(file)}:{example.line}",
+            given=render_text(example.subject, example.body),
+            labels=example.labels,
+        )
 
 
 def _classify(items: Iterator[Item], classifier: Classifier, taxonomy: Taxonomy, threshold: float) -> Iterator[dict[str, Any]]:
@@ -85,11 +89,11 @@ def _classify(items: Iterator[Item], classifier: Classifier, taxonomy: Taxonomy,
 
 
 def _result(item: Item, outcome: Prediction | CubbydError, taxonomy: Taxonomy, threshold: float) -> dict[str, Any]:
-    from cubbyd.filing import decide
+    from cubbyd.filing import NOTHING_TO_READ, decide
 
     if isinstance(outcome, CubbydError):
         return {"input": item.name, "decision": None, "hold": None, "error": str(outcome)}
-    decision = decide(outcome, taxonomy, threshold)
+    decision = NOTHING_TO_READ if item.given.is_empty else decide(outcome, taxonomy, threshold)
     result = {
         "input": item.name,
         "decision": decision.category,

@@ -39,7 +39,9 @@ class Since(click.ParamType[datetime]):
 @click.option("--since", type=Since(), metavar="TIME", help="Only what happened since: a date, a time, or an age such as 7d.")
 @click.option("--category", metavar="ID", help="Only mail of one category.")
 @click.option("--state", type=click.Choice([str(state) for state in State]), help="Only mail in one state.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="At most so many, newest first.")
+@click.option(
+    "--limit", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many, newest first."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each mail.")
 @click.pass_obj
 def command(

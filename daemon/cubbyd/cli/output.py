@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import click
@@ -16,10 +17,17 @@ NARROWEST = 100
 """Columns that a table may use where the output is no terminal."""
 
 
+class _Console(Console):
+    """A console that leaves it to us what a closed pipe means; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console() -> Console:
     """Open standard output for tables."""
-    made = Console(highlight=False)
-    return made if made.is_terminal else Console(highlight=False, width=max(made.width, NARROWEST))
+    made = _Console(highlight=False)
+    return made if made.is_terminal else _Console(highlight=False, width=max(made.width, NARROWEST))
 
 
 def say_json(value: Mapping[str, Any]) -> None:
@@ -46,6 +54,11 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) 
 def _printable(text: str) -> str:
     """Keep control characters of a mail from a terminal."""
     return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def printable_path(file: Path) -> str:
+    """Spell a file's name so that it can be printed, also one from an archive in another encoding."""
+    return str(file).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def local_time(moment: datetime | None) -> str:

@@ -17,7 +17,13 @@ from cubbyd.taxonomy import Taxonomy
 @click.command()
 @click.argument("examples", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="MODEL", help="The model file to write.")
-@click.option("--seed", default=0, show_default=True, help="The same seed and examples give the same model.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**32 - 1),
+    help="The same seed and examples give the same model.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object; progress goes to standard error.")
 @click.pass_obj
 def command(config_file: Path | None, *, examples: Path, out: Path, seed: int, as_json: bool) -> None:

@@ -46,7 +46,7 @@ def load_config(file: Path) -> Config:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(file, (_whole_file(f"cannot be read: {error.strerror}; give another with --config FILE"),)) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ConfigError(file, (_whole_file(f"is no TOML: {error}"),)) from error
     _refuse_unknown_sections(file, values)
     _anchor_paths(file, values)
@@ -83,11 +83,15 @@ def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
 
 
 def _anchor(file: Path, table: object, section: str, key: str) -> None:
-    if isinstance(table, dict) and isinstance(table.get(key), str):
-        try:
-            table[key] = file.absolute().parent / Path(table[key]).expanduser()
-        except RuntimeError as error:  # ~somebody that this machine does not know
-            raise ConfigError(file, (Problem(key=f"{section}.{key}", found=repr(table[key]), allowed=str(error)),)) from error
+    if not isinstance(table, dict) or not isinstance(table.get(key), str):
+        return
+    given = table[key]
+    if not given or not given.isprintable():
+        raise ConfigError(file, (Problem(key=f"{section}.{key}", found=repr(given), allowed="the path of a file or folder"),))
+    try:
+        table[key] = file.absolute().parent / Path(given).expanduser()
+    except RuntimeError as error:  # ~somebody that this machine does not know
+        raise ConfigError(file, (Problem(key=f"{section}.{key}", found=repr(given), allowed=str(error)),)) from error
 
 
 def _problem(detail: ErrorDetails) -> Problem:

@@ -276,6 +276,14 @@ class Config(BaseSettings):
                     raise ValueError(f"the folder {folder!r} is the inbox of mailbox {name!r}; a mail cannot be filed there")
         return self
 
+    @model_validator(mode="after")
+    def _review_is_a_folder_of_its_own(self) -> Self:
+        if self.filing.unsure is Unsure.REVIEW:
+            for category in self.taxonomy:
+                if category.folder.casefold() == self.review_folder.casefold():
+                    raise ValueError(f"filing.review_folder is the folder of category {category.id!r}; choose another")
+        return self
+
     @property
     def taxonomy(self) -> Taxonomy:
         """The categories, as the program works with them; folders carry the prefix."""

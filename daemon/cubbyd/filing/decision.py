@@ -27,6 +27,10 @@ class Decision:
     hold: Hold | None
 
 
+NOTHING_TO_READ = Decision(category=None, probability=0.0, hold=Hold.EMPTY)
+"""The decision for a mail without words and attachments; no classifier is asked about it."""
+
+
 def decide(prediction: Prediction, taxonomy: Taxonomy, threshold: float) -> Decision:
     """Choose the most probable category where it reaches its threshold: the category's own, else the general one."""
     known = [(category, p) for category, p in prediction.ranked if category in taxonomy]

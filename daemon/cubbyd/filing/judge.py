@@ -12,10 +12,10 @@ from datetime import timedelta
 
 from cubbyd.classify.protocol import Prediction
 from cubbyd.classify.serial import prediction_to_json
-from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, CommandRefused
+from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, CommandRefused, MailboxError
 from cubbyd.filing.backoff import LONGEST, pause_after
 from cubbyd.filing.context import PassContext
-from cubbyd.filing.decision import Decision, Hold, decide
+from cubbyd.filing.decision import NOTHING_TO_READ, Decision, decide
 from cubbyd.filing.inherit import inherit
 from cubbyd.journal import Change, Record
 from cubbyd.lifecycle import State
@@ -51,8 +51,12 @@ def judge_some(context: PassContext) -> int:
     alive = _set_aside_killers(context, lot)
     context.journal.claim([record.id for record in alive], context.clock.now())
     claimed = [replace(record, attempts=record.attempts + 1) for record in alive]
-    fetched = context.mailbox.fetch([record.uid for record in claimed]) if claimed else {}
-    _settle_missing(context, [record for record in claimed if record.uid not in fetched])
+    try:
+        fetched = context.mailbox.fetch([record.uid for record in claimed]) if claimed else {}
+        _settle_missing(context, [record for record in claimed if record.uid not in fetched])
+    except MailboxError as error:
+        _suspect(context, claimed, error)
+        raise
     _leave_deleted(context, [record for record in claimed if record.uid in fetched and fetched[record.uid].is_deleted])
     here = [record for record in claimed if record.uid in fetched and not fetched[record.uid].is_deleted]
     _judge(context, _take_over(context, _identify(context, here, fetched)), fetched)
@@ -64,6 +68,15 @@ def _set_aside_killers(context: PassContext, lot: Sequence[Record]) -> list[Reco
     for record in killers:
         _quarantine(context, record, f"cubbyd ended {record.attempts} times with this mail in hand")
     return [record for record in lot if record not in killers]
+
+
+def _suspect(context: PassContext, records: Sequence[Record], error: MailboxError) -> None:
+    """Note with which mail in hand the connection broke: each is tried alone next time, and one alone has used an attempt."""
+    if len(records) > 1:
+        context.journal.postpone([record.id for record in records], until=None, error=str(error))
+    else:
+        for record in records:
+            _try_later(context, record, error)
 
 
 def _settle_missing(context: PassContext, missing: Sequence[Record]) -> None:
@@ -132,8 +145,7 @@ def _judge(context: PassContext, records: Sequence[Record], fetched: dict[int, R
 def _answer(context: PassContext, records: Sequence[Record], inputs: Sequence[ClassifierInput]) -> None:
     empty = [record for record, given in zip(records, inputs, strict=True) if given.is_empty]
     asked = [(record, given) for record, given in zip(records, inputs, strict=True) if not given.is_empty]
-    nothing = Decision(category=None, probability=0.0, hold=Hold.EMPTY)
-    changes = [_decided(record, nothing, None) for record in empty]
+    changes = [_decided(record, NOTHING_TO_READ, None) for record in empty]
     failed: list[tuple[Record, ClassifierError]] = []
     try:
         outcomes = context.classifier.classify([given for _, given in asked]) if asked else []
@@ -171,7 +183,7 @@ def _decided(record: Record, decision: Decision, prediction: Prediction | None) 
     )
 
 
-def _try_later(context: PassContext, record: Record, error: CommandRefused | ClassifierError) -> None:
+def _try_later(context: PassContext, record: Record, error: MailboxError | ClassifierError) -> None:
     """Let the mail wait, or set it aside where the budget is used up or the backend will never take it."""
     text = f"{OUTAGE if isinstance(error, ClassifierUnavailable) else ''}{error}"
     if isinstance(error, ClassifierRejected) or record.attempts >= context.rules.attempts:

@@ -265,7 +265,8 @@ class ImapMailbox:
                 wire.take_copyuid(self._client)  # an old answer would stay there
                 command(part, name)
                 pairs |= wire.take_copyuid(self._client)
-        return {old: new for old, new in pairs.items() if old in set(uids)}
+        wanted = set(uids)
+        return {old: new for old, new in pairs.items() if old in wanted}
 
     def remove(self, uids: Sequence[int]) -> bool:
         r"""Mark \Deleted and expunge these UIDs alone; without UIDPLUS only where nobody else has marked anything."""

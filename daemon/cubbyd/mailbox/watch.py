@@ -81,10 +81,12 @@ class IdleWatcher(threading.Thread):
 
     def _idle_once(self, client: IMAPClient) -> None:
         _, before = client.noop()
+        if _tells_of_mail(before):
+            self._hint()
         client.idle()
         heard = wire.wait_idle(client, self._wake, IDLE_SECONDS)
         _, during = client.idle_done()
-        if not self._stopping.is_set() and (heard or _tells_of_mail(before) or _tells_of_mail(during)):
+        if not self._stopping.is_set() and (heard or _tells_of_mail(during)):
             self._hint()
 
 
