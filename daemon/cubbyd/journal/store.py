@@ -8,7 +8,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -64,12 +64,13 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
     engine = sa.create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
     sa.event.listen(engine, "connect", _prepare_connection)
     try:
-        if read_only:
-            _check_version(engine, file)
-        else:
-            descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            os.close(descriptor)
-            _migrate(engine, file)
+        with _disposed_on_failure(engine):
+            if read_only:
+                _check_version(engine, file)
+            else:
+                descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+                os.close(descriptor)
+                _migrate(engine, file)
     except OSError as error:
         raise StateError(f"{file}: cannot be opened: {error.strerror}") from error
     except sa.exc.DatabaseError as error:
@@ -77,11 +78,24 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
     return engine
 
 
+@contextmanager
+def _disposed_on_failure(engine: sa.Engine) -> Iterator[None]:
+    """Close the file where it turned out that it cannot be used."""
+    try:
+        yield
+    except BaseException:
+        engine.dispose()
+        raise
+
+
 def _prepare_connection(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    try:
+        with closing(connection.cursor()) as cursor:
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                cursor.execute(f"PRAGMA {pragma}")
+    except BaseException:
+        connection.close()  # it never reaches the pool, which would close it
+        raise
 
 
 def _migrate(engine: sa.Engine, file: Path) -> None:
