@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -213,11 +214,12 @@ class TestAFailingClassifier:
                 here.run()  # not due yet
                 assert classifier.asked.count("hello") == attempt
                 clock.advance(7 * 3600)
-            record = next(record for record in here.journal().history(state=State.QUARANTINED))
+            (record,) = (record for record in here.records() if record.state is State.QUARANTINED)
             assert record.error == "no answer for this one"
             assert outside.everything() == {"Absence": ["ill again"], "INBOX": ["hello"]}
             classifier._words.pop("hello")
-            here.journal().retry_quarantined("office", clock.now())
+            with closing(here.journal()) as journal:
+                journal.retry_quarantined("office", clock.now())
             here.run()
             assert [one.state for one in here.records()] == [State.HELD, State.FILED]
 
