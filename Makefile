@@ -46,7 +46,7 @@ $(VENV)/.ready-demo: $(VENV)/bin/uv pyproject.toml uv.lock
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml uv.lock
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra redaction
 	@touch $@
 
 dovecot:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
 from cubbyd.classify.feature import count_features, hash_grams, learn_vocabulary
-from cubbyd.message.model import ClassifierInput
+from cubbyd.message.model import ClassifierInput, ParsedMessage
 
 # Surrogates too: JSON can write a lone one, and it must not stop the training.
 ANY_TEXT = st.text(st.characters(), max_size=80)
@@ -30,6 +30,7 @@ def mails(draw: st.DrawFn) -> ClassifierInput:
         attachments=tuple(draw(st.lists(text, max_size=2))),
         flags=frozenset(),
         version="1",
+        message=ParsedMessage(),
     )
 
 

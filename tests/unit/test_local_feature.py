@@ -9,14 +9,21 @@ import pytest
 
 from cubbyd.classify import feature
 from cubbyd.classify.feature import count_features, hash_grams, learn_vocabulary
-from cubbyd.message.model import ClassifierInput
+from cubbyd.message.model import ClassifierInput, ParsedMessage
 
 
 def mail(
     subject: str = "", text: str = "", quoted: str = "", sender: str = "", attachments: tuple[str, ...] = ()
 ) -> ClassifierInput:
     return ClassifierInput(
-        subject=subject, text=text, quoted=quoted, sender=sender, attachments=attachments, flags=frozenset(), version="1"
+        subject=subject,
+        text=text,
+        quoted=quoted,
+        sender=sender,
+        attachments=attachments,
+        flags=frozenset(),
+        version="1",
+        message=ParsedMessage(),
     )
 
 

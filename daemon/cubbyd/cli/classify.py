@@ -12,15 +12,13 @@ import click
 
 from cubbyd.classify.protocol import Classifier, Prediction
 from cubbyd.classify.serial import prediction_to_json
+from cubbyd.cli.mailfile import read_mail
 from cubbyd.cli.output import console, printable_path, say_json, table
 from cubbyd.config import find_config, load_config
 from cubbyd.dataset import read_examples
-from cubbyd.errors import CubbydError, InputFileError
+from cubbyd.errors import CubbydError
 from cubbyd.message import ClassifierInput, parse, render, render_text
 from cubbyd.taxonomy import CategoryId, Taxonomy
-
-LARGEST_FILE = 25 * 1024 * 1024
-"""Bytes of one .eml; no server takes a larger mail."""
 
 SHOWN = 3
 """Probabilities in a row of the table; --json has them all."""
@@ -65,12 +63,7 @@ def command(config_file: Path | None, *, files: tuple[Path, ...], jsonl: Path | 
 
 def _mails(files: tuple[Path, ...]) -> Iterator[Item]:
     for file in files:
-        try:
-            with file.open("rb") as stream:
-                raw = stream.read(LARGEST_FILE)
-        except OSError as error:
-            raise InputFileError(file, f"cannot be read: {error.strerror}") from error
-        yield Item(name=printable_path(file), given=render(parse(raw)))
+        yield Item(name=printable_path(file), given=render(parse(read_mail(file))))
 
 
 def _examples(file: Path) -> Iterator[Item]:

@@ -47,13 +47,13 @@ def table(title: str, columns: Iterable[str], rows: Iterable[Iterable[object]]) 
     for column in columns:
         made.add_column(column)
     for row in rows:
-        made.add_row(*(Text(_printable("" if cell is None else str(cell))) for cell in row))
+        made.add_row(*(Text(printable("" if cell is None else str(cell))) for cell in row))
     return made
 
 
-def _printable(text: str) -> str:
-    """Keep control characters of a mail from a terminal."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+def printable(text: str, *, lines: bool = False) -> str:
+    """Keep control characters of a mail from a terminal; the length stays. lines: line ends may pass."""
+    return "".join(letter if letter.isprintable() or (lines and letter == "\n") else " " for letter in text)
 
 
 def printable_path(file: Path) -> str:

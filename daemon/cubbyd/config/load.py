@@ -18,7 +18,7 @@ from cubbyd.errors import ConfigError, Problem
 LONGEST_FOUND = 60
 """Characters of a wrong value that an error shows."""
 
-PATH_KEYS = (("classifier", "model"), ("state", "directory"))
+PATH_KEYS = (("classifier", "model"), ("redaction", "roster_file"), ("state", "directory"))
 
 
 def find_config(given: Path | None, environment: Mapping[str, str] | None = None) -> Path:

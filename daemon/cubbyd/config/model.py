@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections import Counter
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -161,6 +162,32 @@ class ClassifierSection(Section):
     attempts: Whole = Field(default=8, ge=1, le=100)
 
 
+class RedactionSection(Section):
+    """What leaves the building, if anything does: a remote backend is given masked text alone."""
+
+    roster_file: Path | None = None
+    roster_credential: str | None = None
+    keep: tuple[Annotated[str, Field(min_length=1, max_length=60)], ...] = ()
+    allow_names_to_leave_the_building: Switch = False
+
+    @model_validator(mode="after")
+    def _one_roster(self) -> Self:
+        if self.roster_file and self.roster_credential:
+            raise ValueError("give roster_file or roster_credential, not both")
+        return self
+
+    def roster_path(self, environment: Mapping[str, str]) -> Path | None:
+        """Find the roster; None where none is configured."""
+        if self.roster_credential:
+            return credentials_directory(environment) / self.roster_credential
+        return self.roster_file
+
+
+def credentials_directory(environment: Mapping[str, str]) -> Path:
+    """Find systemd's credentials (systemd.exec(5), LoadCredential=), else where containers put them."""
+    return Path(environment.get("CREDENTIALS_DIRECTORY", "/run/secrets"))
+
+
 class CategorySection(Section):
     """One category of the facility."""
 
@@ -235,6 +262,7 @@ class Config(BaseSettings):
     mailboxes: dict[Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")], MailboxSection] = Field(min_length=1)
     filing: FilingSection = FilingSection()
     classifier: ClassifierSection = ClassifierSection()
+    redaction: RedactionSection = RedactionSection()
     categories: tuple[CategorySection, ...]
     state: StateSection = Field(default_factory=StateSection)
     log: LogSection = LogSection()

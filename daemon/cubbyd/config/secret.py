@@ -1,8 +1,4 @@
-"""Where a mailbox's password comes from: a file of mode 0600, a systemd credential, or an environment variable.
-
-The credential's directory is systemd's $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=), else /run/secrets, where
-containers put them.
-"""
+"""Where a mailbox's password comes from: a file of mode 0600, a systemd credential, or an environment variable."""
 
 from __future__ import annotations
 
@@ -13,7 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from cubbyd.config.model import MailboxSection
+from cubbyd.config.model import MailboxSection, credentials_directory
 from cubbyd.errors import ConfigError, Problem
 
 LONGEST_SECRET = 8192
@@ -32,8 +28,8 @@ def read_password(
             raise _error(config_file, f"{key}.password_env", f"the environment variable {mailbox.password_env} is not set")
         return SecretStr(secret)
     if mailbox.password_credential:
-        directory = Path(environment.get("CREDENTIALS_DIRECTORY", "/run/secrets"))
-        return _from_file(config_file, f"{key}.password_credential", directory / mailbox.password_credential)
+        file = credentials_directory(environment) / mailbox.password_credential
+        return _from_file(config_file, f"{key}.password_credential", file)
     if mailbox.password_file is None:
         raise _error(config_file, key, "no password is configured")
     _refuse_open_file(config_file, f"{key}.password_file", mailbox.password_file)

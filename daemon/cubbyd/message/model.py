@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -75,6 +75,8 @@ class ClassifierInput:
     flags: frozenset[Flag]
     version: str
     """The renderer's version: a model trained on another version is refused."""
+    message: ParsedMessage = field(repr=False, compare=False)
+    """What it was made of: what leaves the building is made of it anew, masked (cubbyd.classify.border)."""
 
     @property
     def is_empty(self) -> bool:

@@ -6,6 +6,8 @@ model is trained on one version and refused on another.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from cubbyd.message.model import Address, ClassifierInput, Flag, ParsedMessage
 from cubbyd.message.parser import from_text
 
@@ -17,14 +19,25 @@ MAX_QUOTED_CHARS = 1_500
 MAX_SENDER_CHARS = 300
 MAX_ATTACHMENTS = 20
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many characters a backend is given. Accuracy stops growing long before; the rest costs time and money."""
+
+    text: int = MAX_TEXT_CHARS
+    quoted: int = MAX_QUOTED_CHARS
+
+
+DEFAULT_LIMITS = Limits()
+
 _FEW_WORDS = 5
 _FEW_CHARS = 40  # a language that is written without blanks says much in one "word"
 _GAP = "\n…\n"
 _HEAD_SHARE = 0.75  # people put the request first, or last
 
 
-def render(message: ParsedMessage) -> ClassifierInput:
-    """Cut a message to what a classifier is given: 300 characters of subject, 4,000 of text, 1,500 of quoted mail.
+def render(message: ParsedMessage, limits: Limits = DEFAULT_LIMITS) -> ClassifierInput:
+    """Cut a message to what a classifier is given: 300 characters of subject, head and tail of text, the head of quoted mail.
 
     Where the sender wrote fewer than five words ("Yes, that works"), the quoted mail is part of the text, with full weight.
     """
@@ -32,17 +45,18 @@ def render(message: ParsedMessage) -> ClassifierInput:
     if quoted and len(text) < _FEW_CHARS and len(text.split()) < _FEW_WORDS:
         text, quoted = f"{text}\n\n{quoted}".strip(), ""
     flags = message.flags
-    if len(text) > MAX_TEXT_CHARS:
-        text = _cut_middle(text)
+    if len(text) > limits.text:
+        text = _cut_middle(text, limits.text)
         flags |= {Flag.TRUNCATED}
     return ClassifierInput(
         subject=message.subject[:MAX_SUBJECT_CHARS],
         text=text,
-        quoted=quoted[:MAX_QUOTED_CHARS],
+        quoted=quoted[: limits.quoted],
         sender=_spell(message.sender)[:MAX_SENDER_CHARS],
         attachments=tuple(attachment.name for attachment in message.attachments[:MAX_ATTACHMENTS] if attachment.name),
         flags=flags,
         version=RENDERER_VERSION,
+        message=message,
     )
 
 
@@ -51,9 +65,9 @@ def render_text(subject: str, body: str) -> ClassifierInput:
     return render(from_text(subject, body))
 
 
-def _cut_middle(text: str) -> str:
-    head = int(MAX_TEXT_CHARS * _HEAD_SHARE)
-    tail = MAX_TEXT_CHARS - head - len(_GAP)
+def _cut_middle(text: str, length: int) -> str:
+    head = int(length * _HEAD_SHARE)
+    tail = length - head - len(_GAP)
     return f"{text[:head]}{_GAP}{text[-tail:]}"
 
 

@@ -1,0 +1,149 @@
+"""Names that are known before the text is read: those of the roster, and those in the mail's own header.
+
+Both are looked up word by word in the folded text, so that case and accents do not matter; and both are looked for once more
+after masking, by other code, in `leaks_in`: what is still there must not leave.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from cubbyd.message.model import Address
+from cubbyd.redaction.model import Finder, Kind, Span
+from cubbyd.redaction.person import LONGEST_NAME_WORDS, RARE, Recognizer, Token, tokenize
+from cubbyd.redaction.roster import Roster, fold
+from cubbyd.redaction.words import CALENDAR, CALENDAR_CONTEXT, FUNCTION_WORDS, GREETINGS, KIN, ORGANIZATION, PARTICLES, TITLES
+
+MAX_ADDRESSES = 50
+"""Addresses of a header whose names are looked for."""
+
+_LETTERS = re.compile(r"[^\W\d_]+")
+_LOCAL_WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names that are known for one mail."""
+
+    roster: Roster
+    header: frozenset[str] = frozenset()
+    """Folded words of names in the header."""
+    addresses: tuple[str, ...] = ()
+    """Its e-mail addresses, lower case."""
+
+    def find(self, tokens: Sequence[Token], recognizer: Recognizer) -> Iterator[Span]:
+        """Find the known names; runs of one source that follow one another are one name."""
+        place = 0
+        while place < len(tokens):
+            finder = self._finder(tokens, place, recognizer)
+            if finder is None:
+                place += 1
+                continue
+            end = place + 1
+            while end < len(tokens) and end - place < LONGEST_NAME_WORDS and tokens[end].adjacent:
+                if self._finder(tokens, end, recognizer) != finder:
+                    break
+                end += 1
+            yield self._span(tokens[place:end], finder)
+            place = end
+
+    def _finder(self, tokens: Sequence[Token], place: int, recognizer: Recognizer) -> Finder | None:
+        token = tokens[place]
+        words = _forms(token)
+        for names, finder in ((self.roster.parts, Finder.ROSTER), (self.header, Finder.HEADER)):
+            if any(word in names for word in words) and is_meant(tokens, place, recognizer):
+                return finder
+        return None
+
+    def _span(self, run: Sequence[Token], finder: Finder) -> Span:
+        kind, key = Kind.PERSON, run[0].folded
+        if finder is Finder.ROSTER:
+            words = [next((word for word in _forms(token) if word in self.roster.parts), "") for token in run]
+            kind, key = self.roster.identify([word for word in words if word])
+        return Span(start=run[0].start, end=run[-1].end, kind=kind, finder=finder, key=key)
+
+
+def _forms(token: Token) -> tuple[str, ...]:
+    """Give what a word may be a form of: itself, its parts at hyphens, without the genitive's s ("Mias")."""
+    forms = [token.folded]
+    if "-" in token.folded:
+        forms += [part for part in token.folded.split("-") if len(part) > 1]
+    if token.folded.endswith("s") and len(token.folded) > 3:  # noqa: PLR2004 - "as", "his"
+        forms.append(token.folded[:-1])
+    return tuple(forms)
+
+
+def is_meant(tokens: Sequence[Token], place: int, recognizer: Recognizer) -> bool:
+    """Tell a known name from the ordinary word that it also is: "Will" from "will", "May" from "in May" and "May 5"."""
+    token = tokens[place]
+    if token.folded in CALENDAR:
+        before = tokens[place - 1] if place else None
+        is_date = token.before[-1:].isdigit() or (place + 1 < len(tokens) and tokens[place + 1].before[:1].isdigit())
+        return token.is_capitalized and not is_date and not (before and token.adjacent and before.folded in CALENDAR_CONTEXT)
+    if token.is_capitalized:
+        return True
+    is_word = token.folded in FUNCTION_WORDS or token.folded in GREETINGS or token.folded in KIN
+    return len(token.text) > 2 and not is_word and recognizer.count(token) <= RARE  # noqa: PLR2004 - "an", "jo"
+
+
+def know(roster: Roster, people: Iterable[Address], recognizer: Recognizer) -> Known:
+    """Gather what is known for one mail: the roster, and the names and addresses in its header."""
+    words: set[str] = set()
+    addresses: list[str] = []
+    for address in list(people)[:MAX_ADDRESSES]:
+        words |= _words_of_display_name(address.name, recognizer)
+        if address.address:
+            addresses.append(address.address.lower())
+            words |= _words_of_local_part(address.address, recognizer)
+    return Known(roster, frozenset(words), tuple(addresses))
+
+
+def _words_of_display_name(name: str, recognizer: Recognizer) -> set[str]:
+    """Take the words of a person's name; those of an office, a firm or a service are none."""
+    tokens = [token for token in tokenize(name[:200]) if token.folded not in PARTICLES and len(token.text) > 1]
+    if any(token.folded in ORGANIZATION for token in tokens):
+        return set()
+    named = [
+        token
+        for token in tokens
+        if token.folded not in TITLES and token.folded not in KIN and token.folded not in FUNCTION_WORDS
+    ]
+    listed = any(token.folded in recognizer.vocabulary.first or recognizer.count(token) == 0 for token in named)
+    return {token.folded for token in named} if listed else set()
+
+
+def _words_of_local_part(address: str, recognizer: Recognizer) -> set[str]:
+    """Take the names out of "anna.hofmann82@": words in the lists of names."""
+    words = [fold(word) for word in _LOCAL_WORD.findall(address.partition("@")[0])]
+    if any(word in ORGANIZATION for word in words):
+        return set()
+    vocabulary = recognizer.vocabulary
+    return {
+        word
+        for word in words
+        if word in vocabulary.first or (word in vocabulary.last and not vocabulary.count(word, recognizer.languages))
+    }
+
+
+# --- the last check --------------------------------------------------------------------------------------------------
+
+
+def leaks_in(texts: Iterable[str], known: Known, recognizer: Recognizer) -> tuple[str, ...]:
+    """Look through masked texts, placeholders taken out, for what must not be there; say it without naming it."""
+    leaks: set[str] = set()
+    full_names = [" ".join(fold(person.name).split()) for person in known.roster.people]
+    full_names = [name for name in full_names if " " in name]
+    for text in texts:
+        lowered = text.lower()
+        if any(address in lowered for address in known.addresses):
+            leaks.add("an address of the header")
+        folded = f" {' '.join(_LETTERS.findall(fold(text)))} "
+        if any(f" {name} " in folded for name in full_names):
+            leaks.add("a name of the roster")
+        tokens = tokenize(text)
+        for place, token in enumerate(tokens):
+            if (token.folded in known.roster.parts or token.folded in known.header) and is_meant(tokens, place, recognizer):
+                leaks.add("a name of the roster" if token.folded in known.roster.parts else "a name of the header")
+    return tuple(sorted(leaks))

@@ -1,0 +1,288 @@
+r"""What has a shape: e-mail addresses, URLs, account numbers, phone numbers, birth dates, numbers that name a person.
+
+A shape that is masked for nothing costs little, one that is missed is a leak: so a run of seven digits is masked whatever it
+is, unless it is plainly a date, a time or money. No pattern can hang: quantifiers are possessive or bounded, and nothing
+nests. Dates of care stay (weekdays, "from Nov 23 to 27", full dates near the mail's own); other full dates with a year are
+taken for birth dates.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from datetime import date
+
+from cubbyd.redaction.model import Finder, Kind, Span
+from cubbyd.redaction.words import WORDS
+
+DATE_OF_CARE_DAYS = 400
+"""A full date within so many days of the mail is one of care: the school year, the invoice, the holiday."""
+
+MIN_PHONE_DIGITS = 7
+MAX_PHONE_DIGITS = 15  # ITU-T E.164
+MIN_NUMBER_DIGITS = 6
+LONGEST_TOKEN = 80
+"""No word is longer; a token that is may be a key, a tracking code, or a name behind a trick."""
+
+_LONG_TOKEN = re.compile(rf"\S{{{LONGEST_TOKEN},}}+")
+_EMAIL = re.compile(
+    r"(?:mailto:)?[^\s<>()\[\]\"',;:@/|]{1,64}@(?:[^\W_](?:[\w-]{0,62}\.)){1,8}[^\W\d_]{2,24}"
+    r"|\b[\w.+-]{1,64}\s?[(\[{]\s?(?:at|ät|@)\s?[)\]}]\s?[\w-]{1,63}(?:(?:\.|\s?[(\[{]\s?(?:dot|punkt|punto|point)\s?[)\]}]\s?)[\w-]{1,63}){1,5}"
+    r"|[^\s<>()\[\]\"',;:@/|]{1,64}@[\w.-]{1,250}\w",
+    re.IGNORECASE,
+)
+_DOMAINS = (
+    "com|org|net|edu|gov|info|biz|app|dev|io|co|us|uk|ca|au|de|at|ch|es|fr|it|nl|be|eu|mx|pl|tr|se|dk|pt|ru|cn|in|online|shop"
+    "|site|link|page|cloud|care|school|kids|family|email|health|example|test|invalid|localhost|ai|me|tv|ly|gl|gle|be|to"
+)
+_URL = re.compile(
+    r"\b(?:[a-z][a-z0-9+.-]{1,15}://|www\d?\.)[^\s<>\"]{1,2000}"
+    rf"|\b(?<![@\w.-])(?:[a-z0-9](?:[a-z0-9-]{{0,62}})\.){{1,6}}(?:{_DOMAINS})\b(?![\w-]|\.\w)(?::\d{{1,5}})?(?:[/?#][^\s<>\"]{{0,2000}})?",
+    re.IGNORECASE,
+)
+_MISSING_BLANK = re.compile(
+    r"[a-z]{2,30}\.(?:in|it|me|to|be|at|us|so|no|de|es|am|is|my|app|care|school|kids|family|email|page|link|health|site|shop)",
+    re.IGNORECASE,
+)
+_TRAILING = ".,;:!?)]}'\"»“”’*_"
+
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z]{4})?(?:[ -]?(?=[A-Z]{0,3}\d)[A-Z0-9]{1,4}){2,8}\b", re.IGNORECASE)
+_MIN_IBAN_CHARS = 15  # Norway's, ISO 13616
+
+_DIGITS = re.compile(
+    r"(?<![\w/.-])(?:\+|00)?\(?\d(?:[()]{0,2}(?:[ .\-/\u2010-\u2013\u00a0]{1,3}|)[()]{0,2}\d){5,30}(?!\w)"
+    r"(?:\s?,?\s?(?:ext|x|extension|durchwahl|dw|poste|int)\b\.?\s?\d{1,6}(?!\w))?",
+    re.IGNORECASE,
+)
+_PHONE_CUE = re.compile(
+    rf"\b(?:{'|'.join(WORDS['phone_cues'])})\b[\s.:#()]{{0,4}}(\(?\+?\d[\d ()./\-\u2013]{{4,24}}\d)(?!\w)",
+    re.IGNORECASE,
+)
+_DIGIT = re.compile(r"\d")
+_GROUPS = re.compile(r"\d+")
+
+# What a number belongs to; a word that begins with one of these makes the number after it one that names a person.
+_CUES = tuple(WORDS["cues"])
+_CONNECTORS = frozenset(WORDS["connectors"])
+_CANDIDATE = re.compile(r"(?<![\w@.-])(?=[\w./-]{0,20}\d)[A-Za-z0-9][\w./-]{2,38}(?: \d[\d./-]{1,14}){0,6}")
+_CUE_REACH = 64
+_WORDS_BACK = 5
+_SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
+_MIXED = re.compile(
+    r"(?<![\w@./-])(?=[A-Za-z0-9/.\-]{0,40}[A-Za-z])(?=(?:[A-Za-z/.\-]{0,20}\d){4})[A-Za-z0-9]{1,20}(?:[/.\-][A-Za-z0-9]{1,20}){0,6}(?![\w@])"
+)
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "jan january januar jänner enero ene janvier janv", "feb february februar febrero febr février fevrier févr",
+            "mar march märz mrz marzo mars", "apr april abril abr avril avr", "may mai mayo", "jun june juni junio juin",
+            "jul july juli julio juillet juil", "aug august agosto ago août aout", "sep sept september septiembre set septembre",
+            "oct okt october oktober octubre octobre", "nov november noviembre novembre", "dec dez december dezember diciembre dic décembre déc",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_DATE = re.compile(
+    r"(?<![\w/.-])(?:"
+    r"(?P<y1>(?:19|20)\d\d)[-/.](?P<m1>\d{1,2})[-/.](?P<d1>\d{1,2})"
+    r"|(?P<a>\d{1,2})(?P<sign>[-/.])\s?(?P<b>\d{1,2})(?P=sign)\s?(?P<y2>(?:19|20)?\d\d)"
+    rf"|(?P<d3>\d{{1,2}})(?:\.|st|nd|rd|th|er|º)?\s?-?(?:of |de )?(?P<m3>{_MONTH})\b\.?,?-?\s?(?:de |del )?(?P<y3>(?:19|20)\d\d)"
+    rf"|\b(?P<m4>{_MONTH})\b\.?\s?(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?,?\s(?P<y4>(?:19|20)\d\d)"
+    r")(?!\w|[/-]\d)",
+    re.IGNORECASE,
+)
+_BIRTH = re.compile(
+    r"\b(?:born|birth\w{0,4}|b-?day|dob|d\.o\.b|turns|turned|geb|geboren\w{0,2}|geburt\w{0,8}|geb\.?-?datum"
+    r"|nacid[oa]s?|naci[óo]|nacimiento|cumplea[ñn]os|n[ée]e?s?|naissance|anniversaire)\b",
+    re.IGNORECASE,
+)
+_BIRTH_REACH = 48
+"""Characters in which a word such as "born" makes a date a birth date."""
+_SHORT_DATE = re.compile(
+    rf"(?<![\w/.-])(?:\d{{1,2}}[/.]\d{{1,2}}\.?|\d{{1,2}}\.?(?: de)? (?:{_MONTH})\b\.?|\b(?:{_MONTH})\b\.? \d{{1,2}}(?:st|nd|rd|th)?)(?![\w/-])",
+    re.IGNORECASE,
+)
+_PIVOT = 69
+"""Two digits of a year: above it they are of the last century (POSIX, strptime %y)."""
+
+
+def find_patterns(text: str, written: date | None) -> Iterator[Span]:
+    """Find everything that has a shape. written is the day of the mail; without it every full date is a birth date."""
+    for finder in (_long_tokens, _emails, _urls, _ibans, _digit_runs, _cued_phones, _cued_numbers, _mixed_tokens):
+        yield from finder(text)
+    yield from _birth_dates(text, written)
+
+
+def _span(match: re.Match[str], kind: Kind, group: int = 0) -> Span:
+    start, end = match.span(group)
+    end -= len(match[group]) - len(match[group].rstrip(_TRAILING))
+    return Span(start=start, end=end, kind=kind, finder=Finder.PATTERN)
+
+
+def _long_tokens(text: str) -> Iterator[Span]:
+    for match in _LONG_TOKEN.finditer(text):
+        yield _span(match, Kind.NUMBER)
+
+
+def _emails(text: str) -> Iterator[Span]:
+    if "@" not in text and "(" not in text and "[" not in text and "{" not in text:
+        return
+    for match in _EMAIL.finditer(text):
+        yield _span(match, Kind.EMAIL)
+
+
+def _urls(text: str) -> Iterator[Span]:
+    for match in _URL.finditer(text):
+        if not _MISSING_BLANK.fullmatch(match[0]):
+            yield _span(match, Kind.URL)
+
+
+def _ibans(text: str) -> Iterator[Span]:
+    for match in _IBAN.finditer(text):
+        if sum(letter.isalnum() for letter in match[0]) >= _MIN_IBAN_CHARS:
+            yield _span(match, Kind.IBAN)
+
+
+def _digit_runs(text: str) -> Iterator[Span]:
+    """Find runs of digits: phone numbers, cards, accounts. Dates, years, times and lists of small numbers are none."""
+    for match in _DIGITS.finditer(text):
+        run = match[0]
+        count = len(_DIGIT.findall(run))
+        groups = _GROUPS.findall(run)
+        if _is_dates(run) or _is_money(text, match) or _is_small_numbers(run, groups):
+            continue
+        is_phone = MIN_PHONE_DIGITS <= count <= MAX_PHONE_DIGITS and (len(groups) > 1 or run[0] in "+(0" or count in (10, 11))
+        if is_phone or count >= MIN_NUMBER_DIGITS:
+            yield _span(match, Kind.PHONE if is_phone else Kind.NUMBER)
+
+
+_DATES_ALONE = re.compile(
+    r"(?:\d{1,2}[/.-]\d{1,2}(?:[/.-](?:\d{4}|\d\d))?\.?|\d{4}[/.-]\d\d(?:[/.-]\d\d)?|(?:19|20)\d\d)"
+    r"(?:\s?[-\u2013/]?\s?(?:\d{1,2}[/.-]\d{1,2}(?:[/.-](?:\d{4}|\d\d))?\.?|\d{4}[/.-]\d\d[/.-]\d\d|(?:19|20)\d\d|\d{2})){0,3}"
+)
+
+
+def _is_dates(run: str) -> bool:
+    return bool(_DATES_ALONE.fullmatch(run.strip("()")))
+
+
+def _is_money(text: str, match: re.Match[str]) -> bool:
+    before, after = text[max(0, match.start() - 4) : match.start()], text[match.end() : match.end() + 4]
+    if match[0].isdigit() and len(match[0]) > MIN_PHONE_DIGITS:
+        return False
+    return any(sign in before or sign in after for sign in "$€£") or "EUR" in before + after or "USD" in before + after
+
+
+def _is_small_numbers(run: str, groups: list[str]) -> bool:
+    """Tell "3 4 5 6 7 8" and "8 - 12 - 16" from a phone number: no group of three digits, no pairs as the French write them."""
+    if run[0] in "+(0" or max(map(len, groups)) >= 3:  # noqa: PLR2004 - said above
+        return False
+    return len(groups) < 4 or any(len(group) == 1 for group in groups)  # noqa: PLR2004 - pairs: 06 12 34 56 78
+
+
+def _cued_phones(text: str) -> Iterator[Span]:
+    for match in _PHONE_CUE.finditer(text):
+        run = match[1]
+        count = len(_DIGIT.findall(run))
+        if count >= MIN_NUMBER_DIGITS and not _is_dates(run) and not _is_small_numbers(run, _GROUPS.findall(run)):
+            yield _span(match, Kind.PHONE, 1)
+
+
+_PLAIN_AMOUNT = re.compile(
+    r"(?:19|20)\d\d|\d{1,3}(?:[.,]\d\d)?|\d{1,2}[./-]\d{1,2}(?:[./-](?:\d\d){1,2})?|\d{4}[-/]\d\d(?:\d\d)?"
+    r"|\d{1,3}(?:st|nd|rd|th|am|pm|h|ml|mg|kg|cm)",
+    re.IGNORECASE,
+)
+
+
+def _cued_numbers(text: str) -> Iterator[Span]:
+    for match in _CANDIDATE.finditer(text):
+        if _PLAIN_AMOUNT.fullmatch(match[0].rstrip(_TRAILING)) or _is_money(text, match):
+            continue
+        if _follows_cue(text[max(0, match.start() - _CUE_REACH) : match.start()]):
+            yield _span(match, Kind.NUMBER)
+
+
+def _follows_cue(before: str) -> bool:
+    """Tell whether the last words are a cue, with connecting words or at most one other between it and the number."""
+    others = 0
+    for word in reversed(before.lower().replace("-", " ").split()[-_WORDS_BACK:]):
+        bare = word.strip(".,:;()#=\"'")
+        if bare.startswith(_CUES):
+            return True
+        if bare and bare not in _CONNECTORS:
+            others += 1
+            if others > 1 or word.endswith((".", "!", "?")):
+                return False
+    return False
+
+
+def _mixed_tokens(text: str) -> Iterator[Span]:
+    for match in _SSN.finditer(text):
+        yield _span(match, Kind.NUMBER)
+    for match in _MIXED.finditer(text):
+        if not _DATE.search(match[0]) and not _ORDINARY_MIX.fullmatch(match[0]):
+            yield _span(match, Kind.NUMBER)
+
+
+_ORDINARY_MIX = re.compile(
+    r"(?:\d{1,2}(?:am|pm|h|uhr)?[-./]?){1,4}|\d{4}er|\d+(?:st|nd|rd|th|ml|mg|kg|g|cm|m|am|pm|h)|(?:\w{1,12}[-/])?(?:19|20)\d\d(?:[-/](?:\d\d|\d{4}))?",
+    re.IGNORECASE,
+)
+
+
+# --- dates -----------------------------------------------------------------------------------------------------------
+
+
+def _birth_dates(text: str, written: date | None) -> Iterator[Span]:
+    cues = [match.end() for match in _BIRTH.finditer(text)]
+    for match in _DATE.finditer(text):
+        if _is_cued(match, cues) or not _is_near(match, written):
+            yield _span(match, Kind.BIRTHDATE)
+    if cues:
+        for match in _SHORT_DATE.finditer(text):
+            if _is_cued(match, cues, reach=12):
+                yield _span(match, Kind.BIRTHDATE)
+
+
+def _is_cued(match: re.Match[str], cues: list[int], reach: int = _BIRTH_REACH) -> bool:
+    nearest = bisect_right(cues, match.start()) - 1
+    return nearest >= 0 and match.start() - cues[nearest] <= reach
+
+
+def _is_near(match: re.Match[str], written: date | None) -> bool:
+    if written is None:
+        return False
+    readings = [_day(*numbers) for numbers in _readings(match)]
+    return any(day is not None and abs((day - written).days) <= DATE_OF_CARE_DAYS for day in readings)
+
+
+def _readings(match: re.Match[str]) -> list[tuple[int, int, int]]:
+    """Give year, month, day; two readings where a country decides which number is the month."""
+    if match["y1"]:
+        return [(int(match["y1"]), int(match["m1"]), int(match["d1"]))]
+    if match["y2"]:
+        year = _full_year(match["y2"])
+        return [(year, int(match["a"]), int(match["b"])), (year, int(match["b"]), int(match["a"]))]
+    if match["y3"]:
+        return [(int(match["y3"]), _MONTHS[match["m3"].lower()], int(match["d3"]))]
+    return [(int(match["y4"]), _MONTHS[match["m4"].lower()], int(match["d4"]))]
+
+
+def _full_year(digits: str) -> int:
+    year = int(digits)
+    if len(digits) == 4:  # noqa: PLR2004 - written in full
+        return year
+    return year + (1900 if year >= _PIVOT else 2000)
+
+
+def _day(year: int, month: int, number: int) -> date | None:
+    try:
+        return date(year, month, number)
+    except ValueError:
+        return None

@@ -1,0 +1,339 @@
+r"""The name recognizer: which words of a text are names of people.
+
+It knows no text by heart and needs no model. A word is judged by where it stands (after "Dear", "Mrs.", "my son"; alone on the
+line below "Thanks"), by its case, by lists of names, and by not being an ordinary word of the language. What is found once is
+found everywhere in the mail. The time is linear in the number of words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from cubbyd.redaction.model import Finder, Kind, Span
+from cubbyd.redaction.roster import fold
+from cubbyd.redaction.vocabulary import LISTED, Vocabulary
+from cubbyd.redaction.words import (
+    ADDRESSEES,
+    CLOSINGS,
+    FUNCTION_WORDS,
+    GREETINGS,
+    KIN,
+    NAMING,
+    NOT_NAMES,
+    PARTICLES,
+    TITLES,
+)
+
+RARE = 3_000
+"""A name that is less common as a word (the English corpus has 1.6 thousand million) is a name wherever it is capitalized."""
+RARE_TYPED_LOW = 1_500
+"""The same for one that is typed in lower case."""
+SHORT_LINE_WORDS = 4
+LONGEST_NAME_WORDS = 5
+MIN_COMPOUND = 9
+"""Letters of a German word that may be a compound of two that are in the list."""
+MAX_CAPITALS = 5
+"""Letters of an abbreviation: PTA, VPN, EFT."""
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*\.?(?:-[^\W\d_]+(?:['’][^\W\d_]+)*)*")
+_SENTENCE_END = frozenset('.!?:;"“”„«»()[]{}•*-–—>|/…')
+_POSSESSIVES = ("'s", "’s", "'", "’")
+
+
+@dataclass(slots=True)
+class Token:
+    """One word of a text."""
+
+    text: str
+    start: int
+    end: int
+    folded: str
+    lower: str
+    line: int
+    opens: bool
+    """It begins a sentence, so that a capital says nothing."""
+    adjacent: bool
+    """A single blank, or a blank after an abbreviation's point, stands between it and the word before."""
+    before: str
+    """What stands between it and the word before, blanks aside."""
+    position: int = 0
+    """In its line, from 0."""
+
+    @property
+    def is_capitalized(self) -> bool:
+        """Tell whether it begins with a capital."""
+        return self.text[0].isupper()
+
+    @property
+    def is_capitals(self) -> bool:
+        """Tell whether it is written in capitals."""
+        return len(self.text) > 1 and self.text.isupper()
+
+
+def tokenize(text: str) -> list[Token]:
+    """Cut a text into words with what stands around them."""
+    tokens: list[Token] = []
+    end, line, position = 0, 0, 0
+    for match in _WORD.finditer(text):
+        word, start = match[0], match.start()
+        word = word.removesuffix(".")
+        for ending in _POSSESSIVES:
+            if word.endswith(ending):
+                word = word[: -len(ending)]
+                break
+        between = text[end:start]
+        breaks = between.count("\n")
+        line, position = line + breaks, 0 if breaks or not tokens else position + 1
+        signs = between.strip()
+        opens = not tokens or any(sign in _SENTENCE_END for sign in signs) or (breaks > 0 and (breaks > 1 or position == 0))
+        lower = word.lower().replace("’", "'")
+        adjacent = bool(tokens) and between in (" ", ". ", ".", "\u00a0")
+        tokens.append(Token(word, start, start + len(word), fold(word), lower, line, opens, adjacent, signs, position))
+        end = start + len(word)
+    return tokens
+
+
+class Recognizer:
+    """Finds names in the texts of one mail; what it finds in one it knows in the others."""
+
+    def __init__(self, vocabulary: Vocabulary, keep: frozenset[str], languages: frozenset[str]) -> None:
+        """Take what is known of words; keep are folded words that are never names."""
+        self.vocabulary = vocabulary
+        self.keep = keep
+        self.languages = languages
+        self.found: dict[str, Kind] = {}
+        """Folded words that are names in this mail."""
+
+    def find(self, tokens: Sequence[Token]) -> Iterator[Span]:
+        """Find the names in one text."""
+        lines = _lines(tokens)
+        marks: dict[int, tuple[Kind, Finder]] = {}
+        for line in lines:
+            shouting = _is_shouting(line)
+            titled = _is_title_case(line)
+            for place, token in enumerate(line):
+                if judged := self._judge(line, place, titled=titled or shouting, shouting=shouting):
+                    marks[token.start] = judged
+        self._sign_offs(lines, marks)
+        self._extend(tokens, marks)
+        yield from self._spans(tokens, marks)
+
+    # --- one word --------------------------------------------------------------------------------------------------
+
+    def _judge(self, line: Sequence[Token], place: int, *, titled: bool, shouting: bool) -> tuple[Kind, Finder] | None:
+        token = line[place]
+        if self._is_kept(token) or (len(token.text) == 1 and not self._is_initial(line, place)):
+            return None
+        if cue := self._cue(line, place):
+            return cue, Finder.CUE
+        if token.folded in FUNCTION_WORDS:
+            return None
+        count = self.count(token)
+        first = token.folded in self.vocabulary.first
+        if not token.is_capitalized:
+            is_name = first and count <= RARE_TYPED_LOW and len(token.text) > 2  # noqa: PLR2004 - "jo" may be anything
+            return (Kind.PERSON, Finder.NAMES) if is_name and not self._is_ordinary_low(token) else None
+        if shouting or token.is_capitals:
+            if not first and (len(token.text) <= MAX_CAPITALS or count or shouting):
+                return None
+            return (Kind.PERSON, Finder.NAMES) if first and count <= RARE else None
+        return (Kind.PERSON, Finder.NAMES) if self._is_name(token, count, first=first, titled=titled) else None
+
+    def _is_name(self, token: Token, count: int, *, first: bool, titled: bool) -> bool:
+        """Judge a capitalized word without a cue."""
+        is_sure_capital = not token.opens and not titled and self.languages != {"de"}
+        if first:
+            return count <= RARE or (is_sure_capital and count <= 100 * RARE)
+        if token.folded in self.vocabulary.last:
+            return count <= LISTED or (is_sure_capital and count <= RARE)
+        if not self.vocabulary.words or count or len(token.text) < 3:  # noqa: PLR2004 - "Ok", "Re"
+            return False
+        return not self._is_compound(token)
+
+    def _is_initial(self, line: Sequence[Token], place: int) -> bool:
+        """Tell "Mia H." and "Ms. R." from "I"."""
+        token = line[place]
+        return (
+            place > 0
+            and token.adjacent
+            and token.is_capitalized
+            and line[place - 1].folded in TITLES
+            and token.text not in "IAO"
+        )
+
+    def _is_kept(self, token: Token) -> bool:
+        return token.folded in self.keep or token.folded in NOT_NAMES or token.folded.replace("-", "") in self.keep
+
+    def count(self, token: Token) -> int:
+        """Tell how ordinary a word is; of a hyphened one its least ordinary part, of a plural or genitive its base."""
+        words = self.vocabulary
+        own = words.count(token.lower, self.languages)
+        if own:
+            return own
+        if "-" in token.lower:
+            return min((words.count(part, self.languages) for part in token.lower.split("-") if part), default=0)
+        if token.lower.endswith("s"):
+            return words.count(token.lower[:-1], self.languages)
+        return 0
+
+    def _is_ordinary_low(self, token: Token) -> bool:
+        return any(
+            counts.get(token.lower, 0) > RARE for language, counts in self.vocabulary.words if language in self.languages
+        )
+
+    def _is_compound(self, token: Token) -> bool:
+        """Tell a German compound (Kitaplatz, Eingewöhnungszeit) whose parts are in the list; a joining s may stand between."""
+        word = token.lower
+        if len(word) < MIN_COMPOUND or "de" not in self.languages:
+            return False
+        for cut in range(3, len(word) - 2):
+            tail, head = word[cut:], word[:cut]
+            if self._is_word(tail) and (self._is_word(head) or (head.endswith("s") and self._is_word(head[:-1]))):
+                return True
+        return False
+
+    def _is_word(self, word: str) -> bool:
+        return len(word) > 2 and self.vocabulary.count(word, frozenset(("de",))) > 0  # noqa: PLR2004 - syllables
+
+    # --- the words around ------------------------------------------------------------------------------------------
+
+    def _cue(self, line: Sequence[Token], place: int) -> Kind | None:
+        """Tell whether the words before say that this is a name, and whose."""
+        token = line[place]
+        if place == 0 or token.folded in FUNCTION_WORDS:
+            return None
+        before = line[place - 1]
+        if (
+            before.folded in TITLES
+            and token.adjacent
+            and token.is_capitalized
+            and (before.is_capitalized or before.folded in TITLES)
+        ):
+            is_title = len(before.text) > 1 or before.text == "M"
+            return Kind.PERSON if is_title and not self._is_everyday(token, 100 * RARE) else None
+        if before.folded in KIN and token.before in ("", ",", ":") and self._may_be_name(token):
+            return KIN[before.folded]
+        if self._is_naming(line, place) and (token.is_capitalized or self._may_be_name(token)):
+            return Kind.PERSON
+        return Kind.PERSON if self._is_greeted(line, place) else None
+
+    def _may_be_name(self, token: Token) -> bool:
+        """Judge a word after "my son": a capitalized one that is not everyday, or one in the lists."""
+        if token.is_capitalized:
+            return not self._is_everyday(token, RARE) or token.folded in self.vocabulary.first
+        return token.folded in self.vocabulary.first and self.count(token) <= 10 * RARE and token.folded not in FUNCTION_WORDS
+
+    def _is_everyday(self, token: Token, limit: int) -> bool:
+        return token.folded in FUNCTION_WORDS or token.folded in ADDRESSEES or self.count(token) > limit
+
+    def _is_naming(self, line: Sequence[Token], place: int) -> bool:
+        """Tell "my name is X", "Name: X", "named X", "ich heiße X"."""
+        back = place - 1
+        if line[back].folded in ("is", "ist", "es", "est") and line[place].adjacent:
+            back -= 1
+            return back >= 0 and line[back].folded in NAMING
+        return line[back].folded in NAMING and line[place].before in ("", ":", "=")
+
+    def _is_greeted(self, line: Sequence[Token], place: int) -> bool:
+        """Tell "Hi X," and "Good morning X and Y": at most four words from a greeting that opens its line."""
+        token = line[place]
+        if place > SHORT_LINE_WORDS or line[0].folded not in GREETINGS or not token.is_capitalized:
+            return False
+        if any("," in word.before or "." in word.before or "!" in word.before for word in line[2 : place + 1]):
+            return False
+        between = line[1:place]
+        if not all(
+            word.folded in GREETINGS | TITLES | {"and", "und", "y", "et", "again"} or word.is_capitalized for word in between
+        ):
+            return False
+        return token.folded not in ADDRESSEES and token.folded not in GREETINGS and not self._is_everyday(token, 10 * RARE)
+
+    def _sign_offs(self, lines: Sequence[Sequence[Token]], marks: dict[int, tuple[Kind, Finder]]) -> None:
+        """Mark the short lines below a closing."""
+        for above, line in pairwise(lines):
+            closes = above[-1].folded in CLOSINGS or (above[0].folded in CLOSINGS and len(above) <= SHORT_LINE_WORDS)
+            if closes and len(above) <= 2 * SHORT_LINE_WORDS and len(line) <= SHORT_LINE_WORDS:
+                for token in line:
+                    is_ordinary = self._is_kept(token) or self._is_everyday(
+                        token, RARE if not token.is_capitalized else 100 * RARE
+                    )
+                    if token.start not in marks and not is_ordinary and token.folded not in KIN and len(token.text) > 1:
+                        marks[token.start] = (Kind.PERSON, Finder.CUE)
+
+    def _extend(self, tokens: Sequence[Token], marks: dict[int, tuple[Kind, Finder]]) -> None:
+        """Take the rest of a name with what was found of it: last name, particles, initials, a first name before."""
+        for place, token in enumerate(tokens):
+            if place == 0 or token.start in marks or not token.adjacent:
+                continue
+            before = tokens[place - 1]
+            if before.start not in marks:
+                continue
+            if self._continues(token, tokens[place + 1] if place + 1 < len(tokens) else None):
+                marks[token.start] = marks[before.start]
+        for place in range(len(tokens) - 2, -1, -1):
+            token, after = tokens[place], tokens[place + 1]
+            if token.start not in marks and after.start in marks and after.adjacent and self._leads(token, after):
+                marks[token.start] = marks[after.start]
+
+    def _continues(self, token: Token, after: Token | None) -> bool:
+        if token.folded in PARTICLES and after is not None:
+            return after.adjacent and (after.is_capitalized or after.folded in PARTICLES)
+        if self._is_kept(token) or token.folded in FUNCTION_WORDS:
+            return False
+        if token.is_capitalized:
+            return self.count(token) <= 100 * RARE
+        return token.folded in self.vocabulary.last and self.count(token) <= RARE_TYPED_LOW and len(token.text) > 2  # noqa: PLR2004
+
+    def _leads(self, token: Token, after: Token) -> bool:
+        """Tell a first name before a last name: "Summer Hofmann"."""
+        if not token.is_capitalized or not after.is_capitalized or self._is_kept(token) or token.folded in FUNCTION_WORDS:
+            return False
+        if token.folded in TITLES or token.folded in GREETINGS or token.folded in KIN or token.folded in ADDRESSEES:
+            return False
+        return token.folded in self.vocabulary.first or self.count(token) <= LISTED
+
+    def _spans(self, tokens: Sequence[Token], marks: dict[int, tuple[Kind, Finder]]) -> Iterator[Span]:
+        """Join the marked words of one name."""
+        run: list[Token] = []
+        for token in tokens:
+            if token.start in marks:
+                if run and not (token.adjacent and len(run) < LONGEST_NAME_WORDS):
+                    yield self._name(run, marks)
+                    run = []
+                run.append(token)
+            elif run:
+                yield self._name(run, marks)
+                run = []
+        if run:
+            yield self._name(run, marks)
+
+    def _name(self, run: Sequence[Token], marks: dict[int, tuple[Kind, Finder]]) -> Span:
+        kind, finder = marks[run[0].start]
+        for token in run:
+            if len(token.text) > 1 and token.folded not in PARTICLES:
+                self.found.setdefault(token.folded, kind)
+        return Span(start=run[0].start, end=run[-1].end, kind=kind, finder=finder, key=run[0].folded)
+
+
+def _lines(tokens: Sequence[Token]) -> list[list[Token]]:
+    lines: list[list[Token]] = []
+    for token in tokens:
+        if not lines or token.line != lines[-1][-1].line:
+            lines.append([])
+        lines[-1].append(token)
+    return lines
+
+
+def _is_shouting(line: Sequence[Token]) -> bool:
+    long = [token for token in line if len(token.text) > 1]
+    return len(long) > 1 and all(token.is_capitals for token in long)
+
+
+def _is_title_case(line: Sequence[Token]) -> bool:
+    """Tell a heading: three words or more with a capital, and hardly one without that is longer than "and"."""
+    long = [token for token in line if len(token.text) > 3]  # noqa: PLR2004 - of, and, the
+    capitalized = sum(token.is_capitalized for token in long)
+    return len(long) > 1 and capitalized >= 0.7 * len(long)
