@@ -18,6 +18,7 @@ from cubbyd.config import (
     FilingSection,
     LogSection,
     MailboxSection,
+    RedactionSection,
     StateSection,
     load_config,
 )
@@ -28,6 +29,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "mailboxes.office": MailboxSection,
     "filing": FilingSection,
     "classifier": ClassifierSection,
+    "redaction": RedactionSection,
     "state": StateSection,
     "log": LogSection,
     "categories": CategorySection,

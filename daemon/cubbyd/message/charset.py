@@ -67,11 +67,14 @@ _SIBLINGS = {
 
 _NOT_LETTER_OR_DIGIT = re.compile(r"[\W_]+")
 _LONGEST_SEQUENCE = 4  # bytes of one character in UTF-8
+_WESTERN_LEADS = b"\xc2\xc3\xc4\xc5\xe2\xf0"  # of accented letters, typographic signs, emoji
+MAX_LABEL_CHARS = 40
+"""Of a charset label, before it is looked up; the longest known one has 17."""
 
 
 def find_codec(label: str) -> str:
     """Find Python's codec for a charset label; empty where the label is unknown or no charset."""
-    return _CODECS.get(_NOT_LETTER_OR_DIGIT.sub("", label[:40]).lower(), "")
+    return _CODECS.get(_NOT_LETTER_OR_DIGIT.sub("", label[:MAX_LABEL_CHARS]).lower(), "")
 
 
 def decode(data: bytes, label: str = "") -> tuple[str, bool]:
@@ -80,7 +83,7 @@ def decode(data: bytes, label: str = "") -> tuple[str, bool]:
     if codec not in _STATEFUL:
         if data.isascii():
             return data.decode("ascii"), bool(codec or not label)
-        if codec in ("", WESTERN, "utf-8") and (text := _decode_utf8(data)) is not None:
+        if codec in ("", WESTERN, "utf-8") and (text := _decode_utf8(data, labeled=codec == "utf-8")) is not None:
             return text, codec == "utf-8" or not label
     for mark, marked in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -98,14 +101,21 @@ def _decode_strictly(data: bytes, codec: str) -> str | None:
         return None
 
 
-def _decode_utf8(data: bytes) -> str | None:
-    """Decode UTF-8, with or without its mark; a last character that a cut mail lost the end of is dropped."""
+def _decode_utf8(data: bytes, *, labeled: bool) -> str | None:
+    """Decode UTF-8, with or without its mark; a last character that a cut mail lost the end of is dropped.
+
+    What ends like that may as well be "café" in windows-1252: so a whole character of UTF-8 must stand before it, or the
+    label say UTF-8 and the byte be one that begins the letters and signs of Western text.
+    """
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        if error.reason == "unexpected end of data" and error.start > len(data) - _LONGEST_SEQUENCE:
-            return data[: error.start].decode("utf-8-sig")
-        return None
+        if error.reason != "unexpected end of data" or error.start <= len(data) - _LONGEST_SEQUENCE:
+            return None
+        whole = data[: error.start]
+        if whole.isascii() and not (labeled and data[error.start] in _WESTERN_LEADS):
+            return None
+        return whole.decode("utf-8-sig")
 
 
 def _decode_loosely(data: bytes, codec: str) -> str:

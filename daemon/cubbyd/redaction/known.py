@@ -7,8 +7,8 @@ after masking, by other code, in `leaks_in`: what is still there must not leave.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cubbyd.message.model import Address
 from cubbyd.redaction.model import Finder, Kind, Span
@@ -28,8 +28,8 @@ class Known:
     """The names that are known for one mail."""
 
     roster: Roster
-    header: frozenset[str] = frozenset()
-    """Folded words of names in the header."""
+    header: Mapping[str, str] = field(default_factory=dict)
+    """Folded words of names in the header, and whose they are."""
     addresses: tuple[str, ...] = ()
     """Its e-mail addresses, lower case."""
 
@@ -62,6 +62,8 @@ class Known:
         if finder is Finder.ROSTER:
             words = [next((word for word in _forms(token) if word in self.roster.parts), "") for token in run]
             kind, key = self.roster.identify([word for word in words if word])
+        else:
+            key = next((self.header[word] for word in _forms(run[0]) if word in self.header), key)
         return Span(start=run[0].start, end=run[-1].end, kind=kind, finder=finder, key=key)
 
 
@@ -90,14 +92,15 @@ def is_meant(tokens: Sequence[Token], place: int, recognizer: Recognizer) -> boo
 
 def know(roster: Roster, people: Iterable[Address], recognizer: Recognizer) -> Known:
     """Gather what is known for one mail: the roster, and the names and addresses in its header."""
-    words: set[str] = set()
+    words: dict[str, str] = {}
     addresses: list[str] = []
     for address in list(people)[:MAX_ADDRESSES]:
-        words |= _words_of_display_name(address.name, recognizer)
+        own = _words_of_display_name(address.name, recognizer) | _words_of_local_part(address.address, recognizer)
+        for word in own:
+            words[word] = word if word in words else f"header {address.name or address.address}"
         if address.address:
             addresses.append(address.address.lower())
-            words |= _words_of_local_part(address.address, recognizer)
-    return Known(roster, frozenset(words), tuple(addresses))
+    return Known(roster, words, tuple(addresses))
 
 
 def _words_of_display_name(name: str, recognizer: Recognizer) -> set[str]:

@@ -65,7 +65,10 @@ _GROUPS = re.compile(r"\d+")
 # What a number belongs to; a word that begins with one of these makes the number after it one that names a person.
 _CUES = tuple(WORDS["cues"])
 _CONNECTORS = frozenset(WORDS["connectors"])
-_CANDIDATE = re.compile(r"(?<![\w@.-])(?=[\w./-]{0,20}\d)[A-Za-z0-9][\w./-]{2,38}(?: \d[\d./-]{1,14}){0,6}")
+_CANDIDATE = re.compile(
+    r"(?<![\w@.-])(?:\d{1,3} [A-Z]{1,3} \d{1,5}/\d\d(?!\w)"  # as German courts have it
+    r"|(?=[\w./-]{0,20}\d)[A-Za-z0-9][\w./-]{2,38}(?: \d[\d./-]{1,14}){0,6})"
+)
 _CUE_REACH = 64
 _WORDS_BACK = 5
 _SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
@@ -156,7 +159,7 @@ def _digit_runs(text: str) -> Iterator[Span]:
         groups = _GROUPS.findall(run)
         if _is_dates(run) or _is_money(text, match) or _is_small_numbers(run, groups):
             continue
-        is_phone = MIN_PHONE_DIGITS <= count <= MAX_PHONE_DIGITS and (len(groups) > 1 or run[0] in "+(0" or count in (10, 11))
+        is_phone = not _SSN.fullmatch(run) and MIN_PHONE_DIGITS <= count <= MAX_PHONE_DIGITS and (len(groups) > 1 or run[0] in "+(0" or count in (10, 11))
         if is_phone or count >= MIN_NUMBER_DIGITS:
             yield _span(match, Kind.PHONE if is_phone else Kind.NUMBER)
 
@@ -194,7 +197,7 @@ def _cued_phones(text: str) -> Iterator[Span]:
 
 
 _PLAIN_AMOUNT = re.compile(
-    r"(?:19|20)\d\d|\d{1,3}(?:[.,]\d\d)?|\d{1,2}[./-]\d{1,2}(?:[./-](?:\d\d){1,2})?|\d{4}[-/]\d\d(?:\d\d)?"
+    r"(?:19|20)\d\d|\d{1,3}(?:[.,]\d\d)?|\d{1,2}[./-]\d{1,2}(?:[./-](?:\d\d){1,2})?|(?:19|20)\d\d[-/]\d\d(?:\d\d)?"
     r"|\d{1,3}(?:st|nd|rd|th|am|pm|h|ml|mg|kg|cm)",
     re.IGNORECASE,
 )

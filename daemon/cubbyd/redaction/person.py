@@ -14,7 +14,7 @@ from itertools import pairwise
 
 from cubbyd.redaction.model import Finder, Kind, Span
 from cubbyd.redaction.roster import fold
-from cubbyd.redaction.vocabulary import LISTED, Vocabulary
+from cubbyd.redaction.vocabulary import LANGUAGES, LISTED, Vocabulary
 from cubbyd.redaction.words import (
     ADDRESSEES,
     CLOSINGS,
@@ -31,10 +31,13 @@ RARE = 3_000
 """A name that is less common as a word (the English corpus has 1.6 thousand million) is a name wherever it is capitalized."""
 RARE_TYPED_LOW = 1_500
 """The same for one that is typed in lower case."""
+EVERY_LANGUAGE = frozenset(LANGUAGES)
 SHORT_LINE_WORDS = 4
 LONGEST_NAME_WORDS = 5
 MIN_COMPOUND = 9
 """Letters of a German word that may be a compound of two that are in the list."""
+LONGEST_NAME = 14
+"""Letters of a name that is one word; a longer word that begins or ends with one that is listed is a compound too."""
 MAX_CAPITALS = 5
 """Letters of an abbreviation: PTA, VPN, EFT."""
 
@@ -127,6 +130,8 @@ class Recognizer:
         token = line[place]
         if self._is_kept(token) or (len(token.text) == 1 and not self._is_initial(line, place)):
             return None
+        if token.folded in TITLES or token.folded in GREETINGS or token.folded in KIN or token.folded in CLOSINGS:
+            return None
         if cue := self._cue(line, place):
             return cue, Finder.CUE
         if token.folded in FUNCTION_WORDS:
@@ -149,9 +154,9 @@ class Recognizer:
             return count <= RARE or (is_sure_capital and count <= 100 * RARE)
         if token.folded in self.vocabulary.last:
             return count <= LISTED or (is_sure_capital and count <= RARE)
-        if not self.vocabulary.words or count or len(token.text) < 3:  # noqa: PLR2004 - "Ok", "Re"
+        if not self.vocabulary.words or len(token.text) < 3:  # noqa: PLR2004 - "Ok", "Re"
             return False
-        return not self._is_compound(token)
+        return not self._is_known(token) and not self._is_compound(token)
 
     def _is_initial(self, line: Sequence[Token], place: int) -> bool:
         """Tell "Mia H." and "Ms. R." from "I"."""
@@ -167,17 +172,21 @@ class Recognizer:
     def _is_kept(self, token: Token) -> bool:
         return token.folded in self.keep or token.folded in NOT_NAMES or token.folded.replace("-", "") in self.keep
 
-    def count(self, token: Token) -> int:
+    def count(self, token: Token, languages: frozenset[str] | None = None) -> int:
         """Tell how ordinary a word is; of a hyphened one its least ordinary part, of a plural or genitive its base."""
-        words = self.vocabulary
-        own = words.count(token.lower, self.languages)
+        words, languages = self.vocabulary, languages or self.languages
+        own = max(words.count(token.lower, languages), words.count(token.folded, languages))  # the Spanish list has no accents
         if own:
             return own
         if "-" in token.lower:
-            return min((words.count(part, self.languages) for part in token.lower.split("-") if part), default=0)
+            return min((words.count(part, languages) for part in token.lower.split("-") if part), default=0)
         if token.lower.endswith("s"):
-            return words.count(token.lower[:-1], self.languages)
+            return words.count(token.lower[:-1], languages)
         return 0
+
+    def _is_known(self, token: Token) -> bool:
+        """Tell whether a word is in the list of any language; a mail in one has words of another."""
+        return self.count(token, EVERY_LANGUAGE) > 0
 
     def _is_ordinary_low(self, token: Token) -> bool:
         return any(
@@ -187,8 +196,10 @@ class Recognizer:
     def _is_compound(self, token: Token) -> bool:
         """Tell a German compound (Kitaplatz, Eingewöhnungszeit) whose parts are in the list; a joining s may stand between."""
         word = token.lower
-        if len(word) < MIN_COMPOUND or "de" not in self.languages:
+        if len(word) < MIN_COMPOUND or not self.vocabulary.words:
             return False
+        if len(word) >= LONGEST_NAME and (self._is_word(word[: LONGEST_NAME // 2]) or self._is_word(word[-LONGEST_NAME // 2 :])):
+            return True
         for cut in range(3, len(word) - 2):
             tail, head = word[cut:], word[:cut]
             if self._is_word(tail) and (self._is_word(head) or (head.endswith("s") and self._is_word(head[:-1]))):
@@ -203,15 +214,10 @@ class Recognizer:
     def _cue(self, line: Sequence[Token], place: int) -> Kind | None:
         """Tell whether the words before say that this is a name, and whose."""
         token = line[place]
-        if place == 0 or token.folded in FUNCTION_WORDS:
+        if place == 0 or (token.folded in FUNCTION_WORDS and token.folded not in PARTICLES):
             return None
         before = line[place - 1]
-        if (
-            before.folded in TITLES
-            and token.adjacent
-            and token.is_capitalized
-            and (before.is_capitalized or before.folded in TITLES)
-        ):
+        if before.folded in TITLES and token.adjacent and (token.is_capitalized or self._is_particle(line, place)):
             is_title = len(before.text) > 1 or before.text == "M"
             return Kind.PERSON if is_title and not self._is_everyday(token, 100 * RARE) else None
         if before.folded in KIN and token.before in ("", ",", ":") and self._may_be_name(token):
@@ -220,11 +226,15 @@ class Recognizer:
             return Kind.PERSON
         return Kind.PERSON if self._is_greeted(line, place) else None
 
+    def _is_particle(self, line: Sequence[Token], place: int) -> bool:
+        """Tell "van" in "Dr. van der Berg"."""
+        return line[place].folded in PARTICLES and place + 1 < len(line) and line[place + 1].adjacent
+
     def _may_be_name(self, token: Token) -> bool:
         """Judge a word after "my son": a capitalized one that is not everyday, or one in the lists."""
         if token.is_capitalized:
             return not self._is_everyday(token, RARE) or token.folded in self.vocabulary.first
-        return token.folded in self.vocabulary.first and self.count(token) <= 10 * RARE and token.folded not in FUNCTION_WORDS
+        return token.folded in self.vocabulary.first and self.count(token) <= 70 * RARE
 
     def _is_everyday(self, token: Token, limit: int) -> bool:
         return token.folded in FUNCTION_WORDS or token.folded in ADDRESSEES or self.count(token) > limit
@@ -283,9 +293,10 @@ class Recognizer:
             return after.adjacent and (after.is_capitalized or after.folded in PARTICLES)
         if self._is_kept(token) or token.folded in FUNCTION_WORDS:
             return False
+        is_last = token.folded in self.vocabulary.last
         if token.is_capitalized:
-            return self.count(token) <= 100 * RARE
-        return token.folded in self.vocabulary.last and self.count(token) <= RARE_TYPED_LOW and len(token.text) > 2  # noqa: PLR2004
+            return self.count(token) <= (100 * RARE if is_last or "de" not in self.languages else 0)
+        return is_last and self.count(token) <= RARE_TYPED_LOW and len(token.text) > 2  # noqa: PLR2004
 
     def _leads(self, token: Token, after: Token) -> bool:
         """Tell a first name before a last name: "Summer Hofmann"."""
