@@ -2,9 +2,10 @@
 
     python -m benchmarks.redaction [--fills 10] [--misses 20] [--sets tuning,holdout,sample] [--json]
 
-The sets are in tests/redaction (labeled.py says what they are). Each is measured with a roster and without one; then, on the
-hold-out set, with one source of names at a time. Ordinary texts without names are those of clinc150 and banking77, which are not
-part of the repository: they are looked for in `data` of $CUBBYD_SHARED, by default `../shared` beside it, and skipped if absent.
+The sets are in tests/redaction (labeled.py says what they are). Each is measured with a roster and without one; then, on
+the hold-out set, with some sources of names alone. Ordinary texts, in which hardly anybody is named, are those of clinc150 and
+banking77, which are not part of the repository: they are looked for in `data` of $CUBBYD_SHARED, by default `../shared`
+beside it, and skipped where they are absent.
 """
 
 from __future__ import annotations

@@ -116,7 +116,10 @@ def test_a_name_found_once_is_masked_everywhere(redactor: Redactor) -> None:
 
 
 def test_names_of_the_header_are_masked_and_those_of_an_office_are_none(redactor: Redactor) -> None:
-    people = (Address(name="Summer Quill", address="sq@mail.example"), Address(name="Little Cubby Office", address="office@x.example"))
+    people = (
+        Address(name="Summer Quill", address="sq@mail.example"),
+        Address(name="Little Cubby Office", address="office@x.example"),
+    )
 
     text = masked(redactor, "Summer here. Quill family. The little office of cubby is closed", people=people)
 
@@ -227,7 +230,7 @@ def test_a_mail_leaves_without_addresses_ids_and_names(redactor: Redactor) -> No
     assert {span.finder for span in done.spans[0]} == {Finder.ROSTER}
 
 
-def test_what_is_still_there_is_said_without_being_named(redactor: Redactor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_still_there_is_said_without_being_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """The last check does not trust the finders: here they find nothing."""
     from cubbyd.redaction.known import Known
 

@@ -86,6 +86,8 @@ def _uuencoded(lines: list[str], position: int) -> tuple[Attachment, int, bool] 
     while after < len(lines) and is_data(lines[after]):
         after += 1
     end = "====" if in_base64 else "end"
+    if not in_base64 and lines[after : after + 1] == [""] and lines[after + 1 : after + 2] == [end]:
+        after += 1  # a line of no bytes, whose only blank was stripped
     is_whole = after < len(lines) and lines[after].rstrip() == end
     if after == position + 1 and not is_whole:
         return None
@@ -94,11 +96,10 @@ def _uuencoded(lines: list[str], position: int) -> tuple[Attachment, int, bool] 
 
 def _is_uuencoded(line: str) -> bool:
     """Tell whether a line can be one of uuencode: its first letter counts the bytes, of which four letters hold three."""
-    line = line.rstrip("\r")
     if not _UU_LINE.match(line):
-        return line == ""  # a blank line, or one of no bytes whose only blank was stripped
+        return False
     letters = (((ord(line[0]) - 32) % 64) + 2) // 3 * 4
-    return len(line) - 1 <= letters + 4  # blanks at the end get lost, a checksum may follow
+    return letters // 2 <= len(line) - 1 <= letters + 4  # blanks at the end get lost, a checksum may follow
 
 
 def _is_base64(line: str) -> bool:
@@ -122,7 +123,7 @@ def _binhex(lines: list[str], position: int) -> tuple[Attachment, int, bool] | N
     start, is_whole = position, False
     for line in _binhex_lines(lines, start):
         position += 1
-        is_whole = line.endswith(":") and line != ":"
+        is_whole = line.endswith(":") and (len(line) > 1 or position > start + 1)
         if is_whole:
             break
     if position == start:
