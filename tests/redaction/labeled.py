@@ -21,7 +21,7 @@ from typing import Any
 from cubbyd.demo.sample_mail import sample_mails
 from cubbyd.message import parse
 from cubbyd.message.model import Address
-from cubbyd.redaction import Kind, Redactor, Roster, Span, read_roster
+from cubbyd.redaction import Kind, Redactor, Roster, Span, parse_roster
 from cubbyd.redaction.roster import Person
 
 HERE = Path(__file__).parent
@@ -223,7 +223,7 @@ def _roster(known: dict[str, str], pool: dict[str, list[str]], chance: random.Ra
 
 def from_sample() -> list[Marked]:
     """Read the mails and examples of the sample mailbox with the marks that a person gave them."""
-    roster = read_roster(HERE / "sample" / "roster.txt")
+    roster = parse_roster((HERE / "sample" / "roster.txt").read_text(encoding="utf-8"), "roster.txt")
     raw = {mail.file: mail.raw for mail in sample_mails()}
     mails = []
     for line in (HERE / "sample" / "marks.jsonl").read_text(encoding="utf-8").splitlines():
@@ -244,7 +244,7 @@ def _examples(roster: Roster) -> Iterator[Marked]:
         entry = json.loads(line)
         example = json.loads(examples[entry["line"] - 1])
         yield _marked(
-            f"example {entry['line']}", (example["subject"], example["body"]), entry["marks"], (), roster, WRITTEN.date()
+            f"example {entry['line']}", (example["subject"], example["body"]), entry["marks"], (), roster, WRITTEN
         )
 
 

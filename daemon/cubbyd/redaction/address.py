@@ -73,7 +73,8 @@ _SPANISH = re.compile(
     rf"(?<!\w)(?:{_SPANISH_KINDS})[ ]?{_SPANISH_WORD}(?:[ ]{_SPANISH_WORD}){{0,6}},?[ ]?"
     rf"(?:(?:n[ºo°]?\.?[ºo°]?|núm\.?|num\.?|número|#)[ ]?)?\d{{1,5}}(?!\w|:|[.,]\d)(?:[ ]?(?:bis|[a-z])(?!\w))?"
     rf"(?:,?[ ]?(?:\d{{1,2}}[ ]?[ºª°]\.?[ ]?-?[ ]?(?:(?:izq|dcha|izda|der|[a-z0-9])\b\.?)?"
-    rf"|(?:piso|planta|puerta|esc\.?|escalera|bajo|[áa]tico|pta\.?|int\.?|depto\.?|dpto\.?|apto\.?|portal|bloque)[ ]?[\wºª]{{0,4}})){{0,3}}"
+    r"|(?:piso|planta|puerta|esc\.?|escalera|bajo|[áa]tico|pta\.?|int\.?|depto\.?|dpto\.?|apto\.?|portal|bloque)"
+    r"[ ]?[\wºª]{0,4})){0,3}"
     rf"{_EU_TOWN}?"
     rf"|\bapartado(?: de correos)?[ ]\d{{1,6}}{_EU_TOWN}?",
     re.IGNORECASE,
@@ -104,7 +105,8 @@ _GERMAN_OPENINGS = re.compile(
 _NOT_STREETS = frozenset(WORDS["not_streets"])
 _GERMAN = re.compile(
     rf"(?<![\w-])([{_LETTER}][\w.'’-]{{1,60}}+)[ ](?:Nr\.?[ ])?\d{{1,4}}(?:[ ]?[a-z](?!\w))?(?:[ ]?[-/–][ ]?\d{{1,4}}[a-z]?)?"
-    rf"(?![\w:]|[.,]\d|[ ]?(?:uhr|h|€|euro|eur|kinder|min)\b)(?:,?[ ](?:EG|OG|DG|HH|VH|\d{{1,2}}\.[ ]?(?:OG|Stock|Etage)))?{_EU_TOWN}?",
+    rf"(?![\w:]|[.,]\d|[ ]?(?:uhr|h|€|euro|eur|kinder|min)\b)"
+    rf"(?:,?[ ](?:EG|OG|DG|HH|VH|\d{{1,2}}\.[ ]?(?:OG|Stock|Etage)))?{_EU_TOWN}?",
     re.IGNORECASE,
 )
 _LEADING_WORDS = re.compile(rf"(?:{_CAP}[ ]){{1,3}}$")
@@ -123,6 +125,8 @@ def find_addresses(text: str) -> Iterator[Span]:
 
 def _german(text: str) -> Iterator[Span]:
     for match in _GERMAN.finditer(text):
+        if not match[1][0].isupper():
+            continue
         word = match[1].lower()
         before = text[max(0, match.start() - _BEFORE) : match.end(1)]
         if opening := _GERMAN_OPENINGS.search(before):

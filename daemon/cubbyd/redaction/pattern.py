@@ -2,22 +2,18 @@ r"""What has a shape: e-mail addresses, URLs, account numbers, phone numbers, bi
 
 A shape that is masked for nothing costs little, one that is missed is a leak: so a run of seven digits is masked whatever it
 is, unless it is plainly a date, a time or money. No pattern can hang: quantifiers are possessive or bounded, and nothing
-nests. Dates of care stay (weekdays, "from Nov 23 to 27", full dates near the mail's own); other full dates with a year are
-taken for birth dates.
+nests. Dates of birth are in birthdate.
 """
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date
 
+from cubbyd.redaction.birthdate import DATE, birth_dates
 from cubbyd.redaction.model import Finder, Kind, Span
 from cubbyd.redaction.words import WORDS
-
-DATE_OF_CARE_DAYS = 400
-"""A full date within so many days of the mail is one of care: the school year, the invoice, the holiday."""
 
 MIN_PHONE_DIGITS = 7
 MAX_PHONE_DIGITS = 15  # ITU-T E.164
@@ -28,7 +24,8 @@ LONGEST_TOKEN = 80
 _LONG_TOKEN = re.compile(rf"\S{{{LONGEST_TOKEN},}}+")
 _EMAIL = re.compile(
     r"(?:mailto:)?[^\s<>()\[\]\"',;:@/|]{1,64}@(?:[^\W_](?:[\w-]{0,62}\.)){1,8}[^\W\d_]{2,24}"
-    r"|\b[\w.+-]{1,64}\s?[(\[{]\s?(?:at|ät|@)\s?[)\]}]\s?[\w-]{1,63}(?:(?:\.|\s?[(\[{]\s?(?:dot|punkt|punto|point)\s?[)\]}]\s?)[\w-]{1,63}){1,5}"
+    r"|\b[\w.+-]{1,64}\s?[(\[{]\s?(?:at|ät|@)\s?[)\]}]\s?[\w-]{1,63}"
+    r"(?:(?:\.|\s?[(\[{]\s?(?:dot|punkt|punto|point)\s?[)\]}]\s?)[\w-]{1,63}){1,5}"
     r"|[^\s<>()\[\]\"',;:@/|]{1,64}@[\w.-]{1,250}\w",
     re.IGNORECASE,
 )
@@ -38,7 +35,8 @@ _DOMAINS = (
 )
 _URL = re.compile(
     r"\b(?:[a-z][a-z0-9+.-]{1,15}://|www\d?\.)[^\s<>\"]{1,2000}"
-    rf"|\b(?<![@\w.-])(?:[a-z0-9](?:[a-z0-9-]{{0,62}})\.){{1,6}}(?:{_DOMAINS})\b(?![\w-]|\.\w)(?::\d{{1,5}})?(?:[/?#][^\s<>\"]{{0,2000}})?",
+    rf"|\b(?<![@\w.-])(?:[a-z0-9](?:[a-z0-9-]{{0,62}})\.){{1,6}}(?:{_DOMAINS})\b(?![\w-]|\.\w)"
+    r"(?::\d{1,5})?(?:[/?#][^\s<>\"]{0,2000})?",
     re.IGNORECASE,
 )
 _MISSING_BLANK = re.compile(
@@ -73,52 +71,16 @@ _CUE_REACH = 64
 _WORDS_BACK = 5
 _SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
 _MIXED = re.compile(
-    r"(?<![\w@./-])(?=[A-Za-z0-9/.\-]{0,40}[A-Za-z])(?=(?:[A-Za-z/.\-]{0,20}\d){4})[A-Za-z0-9]{1,20}(?:[/.\-][A-Za-z0-9]{1,20}){0,6}(?![\w@])"
+    r"(?<![\w@./-])(?=[A-Za-z0-9/.\-]{0,40}[A-Za-z])(?=(?:[A-Za-z/.\-]{0,20}\d){4})"
+    r"[A-Za-z0-9]{1,20}(?:[/.\-][A-Za-z0-9]{1,20}){0,6}(?![\w@])"
 )
-
-_MONTHS = {
-    name: number
-    for number, names in enumerate(
-        (
-            "jan january januar jänner enero ene janvier janv", "feb february februar febrero febr février fevrier févr",
-            "mar march märz mrz marzo mars", "apr april abril abr avril avr", "may mai mayo", "jun june juni junio juin",
-            "jul july juli julio juillet juil", "aug august agosto ago août aout", "sep sept september septiembre set septembre",
-            "oct okt october oktober octubre octobre", "nov november noviembre novembre", "dec dez december dezember diciembre dic décembre déc",
-        ),
-        start=1,
-    )
-    for name in names.split()
-}  # fmt: skip
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
-_DATE = re.compile(
-    r"(?<![\w/.-])(?:"
-    r"(?P<y1>(?:19|20)\d\d)[-/.](?P<m1>\d{1,2})[-/.](?P<d1>\d{1,2})"
-    r"|(?P<a>\d{1,2})(?P<sign>[-/.])\s?(?P<b>\d{1,2})(?P=sign)\s?(?P<y2>(?:19|20)?\d\d)"
-    rf"|(?P<d3>\d{{1,2}})(?:\.|st|nd|rd|th|er|º)?\s?-?(?:of |de )?(?P<m3>{_MONTH})\b\.?,?-?\s?(?:de |del )?(?P<y3>(?:19|20)\d\d)"
-    rf"|\b(?P<m4>{_MONTH})\b\.?\s?(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?,?\s(?P<y4>(?:19|20)\d\d)"
-    r")(?!\w|[/-]\d)",
-    re.IGNORECASE,
-)
-_BIRTH = re.compile(
-    r"\b(?:born|birth\w{0,4}|b-?day|dob|d\.o\.b|turns|turned|geb|geboren\w{0,2}|geburt\w{0,8}|geb\.?-?datum"
-    r"|nacid[oa]s?|naci[óo]|nacimiento|cumplea[ñn]os|n[ée]e?s?|naissance|anniversaire)\b",
-    re.IGNORECASE,
-)
-_BIRTH_REACH = 48
-"""Characters in which a word such as "born" makes a date a birth date."""
-_SHORT_DATE = re.compile(
-    rf"(?<![\w/.-])(?:\d{{1,2}}[/.]\d{{1,2}}\.?|\d{{1,2}}\.?(?: de)? (?:{_MONTH})\b\.?|\b(?:{_MONTH})\b\.? \d{{1,2}}(?:st|nd|rd|th)?)(?![\w/-])",
-    re.IGNORECASE,
-)
-_PIVOT = 69
-"""Two digits of a year: above it they are of the last century (POSIX, strptime %y)."""
 
 
 def find_patterns(text: str, written: date | None) -> Iterator[Span]:
     """Find everything that has a shape. written is the day of the mail; without it every full date is a birth date."""
     for finder in (_long_tokens, _emails, _urls, _ibans, _digit_runs, _cued_phones, _cued_numbers, _mixed_tokens):
         yield from finder(text)
-    yield from _birth_dates(text, written)
+    yield from birth_dates(text, written)
 
 
 def _span(match: re.Match[str], kind: Kind, group: int = 0) -> Span:
@@ -159,13 +121,17 @@ def _digit_runs(text: str) -> Iterator[Span]:
         groups = _GROUPS.findall(run)
         if _is_dates(run) or _is_money(text, match) or _is_small_numbers(run, groups):
             continue
-        is_phone = not _SSN.fullmatch(run) and MIN_PHONE_DIGITS <= count <= MAX_PHONE_DIGITS and (len(groups) > 1 or run[0] in "+(0" or count in (10, 11))
+        is_phone = (
+            not _SSN.fullmatch(run)
+            and MIN_PHONE_DIGITS <= count <= MAX_PHONE_DIGITS
+            and (len(groups) > 1 or run[0] in "+(0" or count in (10, 11))
+        )
         if is_phone or count >= MIN_NUMBER_DIGITS:
             yield _span(match, Kind.PHONE if is_phone else Kind.NUMBER)
 
 
 _DATES_ALONE = re.compile(
-    r"(?:\d{1,2}[/.-]\d{1,2}(?:[/.-](?:\d{4}|\d\d))?\.?|\d{4}[/.-]\d\d(?:[/.-]\d\d)?|(?:19|20)\d\d)"
+    r"(?:\d{1,2}[/.-]\d{1,2}(?:[/.-](?:\d{4}|\d\d))?\.?|\d{1,2}/\d{4}|\d{4}[/.-]\d\d(?:[/.-]\d\d)?|(?:19|20)\d\d)"
     r"(?:\s?[-\u2013/]?\s?(?:\d{1,2}[/.-]\d{1,2}(?:[/.-](?:\d{4}|\d\d))?\.?|\d{4}[/.-]\d\d[/.-]\d\d|(?:19|20)\d\d|\d{2})){0,3}"
 )
 
@@ -229,63 +195,12 @@ def _mixed_tokens(text: str) -> Iterator[Span]:
     for match in _SSN.finditer(text):
         yield _span(match, Kind.NUMBER)
     for match in _MIXED.finditer(text):
-        if not _DATE.search(match[0]) and not _ORDINARY_MIX.fullmatch(match[0]):
+        if not DATE.search(match[0]) and not _ORDINARY_MIX.fullmatch(match[0]):
             yield _span(match, Kind.NUMBER)
 
 
 _ORDINARY_MIX = re.compile(
-    r"(?:\d{1,2}(?:am|pm|h|uhr)?[-./]?){1,4}|\d{4}er|\d+(?:st|nd|rd|th|ml|mg|kg|g|cm|m|am|pm|h)|(?:\w{1,12}[-/])?(?:19|20)\d\d(?:[-/](?:\d\d|\d{4}))?",
+    r"(?:\d{1,2}(?:am|pm|h|uhr)?[-./]?){1,4}|\d{4}er|\d+(?:st|nd|rd|th|ml|mg|kg|g|cm|m|am|pm|h)"
+    r"|(?:\w{1,12}[-/])?(?:19|20)\d\d(?:[-/](?:\d\d|\d{4}))?",
     re.IGNORECASE,
 )
-
-
-# --- dates -----------------------------------------------------------------------------------------------------------
-
-
-def _birth_dates(text: str, written: date | None) -> Iterator[Span]:
-    cues = [match.end() for match in _BIRTH.finditer(text)]
-    for match in _DATE.finditer(text):
-        if _is_cued(match, cues) or not _is_near(match, written):
-            yield _span(match, Kind.BIRTHDATE)
-    if cues:
-        for match in _SHORT_DATE.finditer(text):
-            if _is_cued(match, cues, reach=12):
-                yield _span(match, Kind.BIRTHDATE)
-
-
-def _is_cued(match: re.Match[str], cues: list[int], reach: int = _BIRTH_REACH) -> bool:
-    nearest = bisect_right(cues, match.start()) - 1
-    return nearest >= 0 and match.start() - cues[nearest] <= reach
-
-
-def _is_near(match: re.Match[str], written: date | None) -> bool:
-    if written is None:
-        return False
-    readings = [_day(*numbers) for numbers in _readings(match)]
-    return any(day is not None and abs((day - written).days) <= DATE_OF_CARE_DAYS for day in readings)
-
-
-def _readings(match: re.Match[str]) -> list[tuple[int, int, int]]:
-    """Give year, month, day; two readings where a country decides which number is the month."""
-    if match["y1"]:
-        return [(int(match["y1"]), int(match["m1"]), int(match["d1"]))]
-    if match["y2"]:
-        year = _full_year(match["y2"])
-        return [(year, int(match["a"]), int(match["b"])), (year, int(match["b"]), int(match["a"]))]
-    if match["y3"]:
-        return [(int(match["y3"]), _MONTHS[match["m3"].lower()], int(match["d3"]))]
-    return [(int(match["y4"]), _MONTHS[match["m4"].lower()], int(match["d4"]))]
-
-
-def _full_year(digits: str) -> int:
-    year = int(digits)
-    if len(digits) == 4:  # noqa: PLR2004 - written in full
-        return year
-    return year + (1900 if year >= _PIVOT else 2000)
-
-
-def _day(year: int, month: int, number: int) -> date | None:
-    try:
-        return date(year, month, number)
-    except ValueError:
-        return None

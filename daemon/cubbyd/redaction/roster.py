@@ -72,6 +72,7 @@ _PARTICLES = frozenset(
         "zur",
     ]
 )
+_STROKES = str.maketrans({"ł": "l", "đ": "d", "ø": "o", "æ": "ae", "œ": "oe", "ı": "i", "ð": "d", "þ": "th"})
 _UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe"})
 
 
@@ -79,7 +80,7 @@ def fold(word: str) -> str:
     """Fold case and accents, so that Zoë, zoe and ZOE are one."""
     if word.isascii():
         return word.lower()
-    spread = unicodedata.normalize("NFKD", word.replace("’", "'").casefold())
+    spread = unicodedata.normalize("NFKD", word.replace("’", "'").casefold().translate(_STROKES))
     return "".join(letter for letter in spread if not unicodedata.combining(letter))
 
 
