@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cubbyd.message.model import Address
+from cubbyd.redaction.lexicon import RARE, Lexicon
 from cubbyd.redaction.model import Finder, Kind, Span
-from cubbyd.redaction.person import LONGEST_NAME_WORDS, RARE, Recognizer, Token, tokenize
 from cubbyd.redaction.roster import Roster, fold
+from cubbyd.redaction.token import Token, tokenize
 from cubbyd.redaction.words import CALENDAR, CALENDAR_CONTEXT, FUNCTION_WORDS, GREETINGS, KIN, ORGANIZATION, PARTICLES, TITLES
 
+LONGEST_NAME_WORDS = 6
 MAX_ADDRESSES = 50
 """Addresses of a header whose names are looked for."""
 
@@ -33,27 +35,27 @@ class Known:
     addresses: tuple[str, ...] = ()
     """Its e-mail addresses, lower case."""
 
-    def find(self, tokens: Sequence[Token], recognizer: Recognizer) -> Iterator[Span]:
+    def find(self, tokens: Sequence[Token], lexicon: Lexicon) -> Iterator[Span]:
         """Find the known names; runs of one source that follow one another are one name."""
         place = 0
         while place < len(tokens):
-            finder = self._finder(tokens, place, recognizer)
+            finder = self._finder(tokens, place, lexicon)
             if finder is None:
                 place += 1
                 continue
             end = place + 1
             while end < len(tokens) and end - place < LONGEST_NAME_WORDS and tokens[end].adjacent:
-                if self._finder(tokens, end, recognizer) != finder:
+                if self._finder(tokens, end, lexicon) != finder:
                     break
                 end += 1
             yield self._span(tokens[place:end], finder)
             place = end
 
-    def _finder(self, tokens: Sequence[Token], place: int, recognizer: Recognizer) -> Finder | None:
+    def _finder(self, tokens: Sequence[Token], place: int, lexicon: Lexicon) -> Finder | None:
         token = tokens[place]
         words = _forms(token)
         for names, finder in ((self.roster.parts, Finder.ROSTER), (self.header, Finder.HEADER)):
-            if any(word in names for word in words) and is_meant(tokens, place, recognizer):
+            if any(word in names for word in words) and is_meant(tokens, place, lexicon):
                 return finder
         return None
 
@@ -77,7 +79,7 @@ def _forms(token: Token) -> tuple[str, ...]:
     return tuple(forms)
 
 
-def is_meant(tokens: Sequence[Token], place: int, recognizer: Recognizer) -> bool:
+def is_meant(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
     """Tell a known name from the ordinary word that it also is: "Will" from "will", "May" from "in May" and "May 5"."""
     token = tokens[place]
     if token.folded in CALENDAR:
@@ -87,15 +89,15 @@ def is_meant(tokens: Sequence[Token], place: int, recognizer: Recognizer) -> boo
     if token.is_capitalized:
         return True
     is_word = token.folded in FUNCTION_WORDS or token.folded in GREETINGS or token.folded in KIN
-    return len(token.text) > 2 and not is_word and recognizer.count(token) <= RARE  # noqa: PLR2004 - "an", "jo"
+    return len(token.text) > 2 and not is_word and lexicon.count(token) <= RARE  # noqa: PLR2004 - "an", "jo"
 
 
-def know(roster: Roster, people: Iterable[Address], recognizer: Recognizer) -> Known:
+def know(roster: Roster, people: Iterable[Address], lexicon: Lexicon) -> Known:
     """Gather what is known for one mail: the roster, and the names and addresses in its header."""
     words: dict[str, str] = {}
     addresses: list[str] = []
     for address in list(people)[:MAX_ADDRESSES]:
-        own = _words_of_display_name(address.name, recognizer) | _words_of_local_part(address.address, recognizer)
+        own = _words_of_display_name(address.name, lexicon) | _words_of_local_part(address.address, lexicon)
         for word in own:
             words[word] = word if word in words else f"header {address.name or address.address}"
         if address.address:
@@ -103,7 +105,7 @@ def know(roster: Roster, people: Iterable[Address], recognizer: Recognizer) -> K
     return Known(roster, words, tuple(addresses))
 
 
-def _words_of_display_name(name: str, recognizer: Recognizer) -> set[str]:
+def _words_of_display_name(name: str, lexicon: Lexicon) -> set[str]:
     """Take the words of a person's name; those of an office, a firm or a service are none."""
     tokens = [token for token in tokenize(name[:200]) if token.folded not in PARTICLES and len(token.text) > 1]
     if any(token.folded in ORGANIZATION for token in tokens):
@@ -113,27 +115,27 @@ def _words_of_display_name(name: str, recognizer: Recognizer) -> set[str]:
         for token in tokens
         if token.folded not in TITLES and token.folded not in KIN and token.folded not in FUNCTION_WORDS
     ]
-    listed = any(token.folded in recognizer.vocabulary.first or recognizer.count(token) == 0 for token in named)
+    listed = any(lexicon.is_first(token) or not lexicon.count(token) for token in named)
     return {token.folded for token in named} if listed else set()
 
 
-def _words_of_local_part(address: str, recognizer: Recognizer) -> set[str]:
+def _words_of_local_part(address: str, lexicon: Lexicon) -> set[str]:
     """Take the names out of "anna.hofmann82@": words in the lists of names."""
     words = [fold(word) for word in _LOCAL_WORD.findall(address.partition("@")[0])]
     if any(word in ORGANIZATION for word in words):
         return set()
-    vocabulary = recognizer.vocabulary
+    vocabulary = lexicon.vocabulary
     return {
         word
         for word in words
-        if word in vocabulary.first or (word in vocabulary.last and not vocabulary.count(word, recognizer.languages))
+        if word in vocabulary.first or (word in vocabulary.last and not vocabulary.count(word, lexicon.languages))
     }
 
 
 # --- the last check --------------------------------------------------------------------------------------------------
 
 
-def leaks_in(texts: Iterable[str], known: Known, recognizer: Recognizer) -> tuple[str, ...]:
+def leaks_in(texts: Iterable[str], known: Known, lexicon: Lexicon) -> tuple[str, ...]:
     """Look through masked texts, placeholders taken out, for what must not be there; say it without naming it."""
     leaks: set[str] = set()
     full_names = [" ".join(fold(person.name).split()) for person in known.roster.people]
@@ -147,6 +149,6 @@ def leaks_in(texts: Iterable[str], known: Known, recognizer: Recognizer) -> tupl
             leaks.add("a name of the roster")
         tokens = tokenize(text)
         for place, token in enumerate(tokens):
-            if (token.folded in known.roster.parts or token.folded in known.header) and is_meant(tokens, place, recognizer):
+            if (token.folded in known.roster.parts or token.folded in known.header) and is_meant(tokens, place, lexicon):
                 leaks.add("a name of the roster" if token.folded in known.roster.parts else "a name of the header")
     return tuple(sorted(leaks))

@@ -7,440 +7,328 @@ found everywhere in the mail. The time is linear in the number of words.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import takewhile
 
-from cubbyd.redaction.inflection import infinitives
+from cubbyd.redaction.lexicon import COMMON, EVERYDAY, RARE, Lexicon
 from cubbyd.redaction.model import Finder, Kind, Span
-from cubbyd.redaction.roster import fold
-from cubbyd.redaction.vocabulary import LANGUAGES, LISTED, Vocabulary
+from cubbyd.redaction.token import Token, lines_of
+from cubbyd.redaction.vocabulary import LISTED
 from cubbyd.redaction.words import (
     ADDRESSEES,
-    CALENDAR,
     CLOSINGS,
     DOINGS,
     FUNCTION_WORDS,
     GREETINGS,
+    INITIALS_THAT_ARE_WORDS,
     INSTITUTIONS,
+    JOINING,
     KIN,
     NAMING,
-    NOT_NAMES,
     ORGANIZATION,
     PARTICLES,
     TITLES,
+    WORDS_AND_NAMES,
 )
 
-RARE = 3_000
-"""A name that is less common as a word (the English corpus has 1.6 thousand million) is a name wherever it is capitalized."""
 RARE_TYPED_LOW = 1_500
-"""The same for one that is typed in lower case."""
-EVERY_LANGUAGE = frozenset(LANGUAGES)
+"""A name that is less common as a word is a name even in lower case."""
 HARDLY_A_WORD = 750
 """A word less common than that, capitalized within a sentence of a language that does not capitalize nouns, is a name."""
 SHORT_LINE_WORDS = 4
-LONGEST_NAME_WORDS = 5
-MIN_COMPOUND = 9
-"""Letters of a German word that may be a compound of two that are in the list."""
-LONGEST_NAME = 14
-"""Letters of a name that is one word; a longer word that begins or ends with one that is listed is a compound too."""
-MAX_CAPITALS = 5
-"""Letters of an abbreviation: PTA, VPN, EFT."""
+LONGEST_NAME_WORDS = 6
 
-_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*\.?(?:-[^\W\d_]+(?:['’][^\W\d_]+)*)*")
-_SENTENCE_END = frozenset('.!?:;"“”„«»()[]{}•*-–—>|/…')
+_RELATIONS = TITLES | GREETINGS | frozenset(KIN) | CLOSINGS
 _SIGNS_BEFORE_NAME = tuple(".!?)")
-_POSSESSIVES = ("'s", "’s", "'", "’")
+_SIGNS_AFTER_NAME = (":", "&", ",", "(")
+_SIGNS_THAT_CUT = frozenset(",|(/:;•·–—-")
 
-
-@dataclass(slots=True, kw_only=True)
-class Token:
-    """One word of a text."""
-
-    text: str
-    start: int
-    end: int
-    folded: str
-    lower: str
-    line: int
-    opens: bool
-    """It begins a sentence, so that a capital says nothing."""
-    adjacent: bool
-    """A single blank, or a blank after an abbreviation's point, stands between it and the word before."""
-    before: str
-    """What stands between it and the word before, blanks aside."""
-    previous: Token | None = None
-    is_initial: bool = False
-    """A capital and a point: "K. Stroud"."""
-
-    @property
-    def is_title(self) -> bool:
-        """Tell whether it is a title with its point, which a name follows even on the next line."""
-        return self.folded in TITLES and self.is_capitalized
-
-    @property
-    def is_capitalized(self) -> bool:
-        """Tell whether it begins with a capital."""
-        return self.text[0].isupper()
-
-    @property
-    def is_capitals(self) -> bool:
-        """Tell whether it is written in capitals."""
-        return len(self.text) > 1 and self.text.isupper()
-
-
-def tokenize(text: str) -> list[Token]:
-    """Cut a text into words with what stands around them."""
-    tokens: list[Token] = []
-    end, line = 0, 0
-    for match in _WORD.finditer(text):
-        word, start = match[0], match.start()
-        word = word.removesuffix(".")
-        for ending in _POSSESSIVES:
-            if word.endswith(ending):
-                word = word[: -len(ending)]
-                break
-        between = text[end:start]
-        breaks = between.count("\n")
-        line += breaks
-        signs = between.strip()
-        opens = not tokens or breaks > 0 or any(sign in _SENTENCE_END for sign in signs)
-        lower = word.lower().replace("’", "'")
-        adjacent = bool(tokens) and (between in (" ", ". ", ".", "\u00a0") or (breaks == 1 and tokens[-1].is_title))
-        tokens.append(
-            Token(
-                text=word,
-                start=start,
-                end=start + len(word),
-                folded=fold(word),
-                lower=lower,
-                line=line,
-                opens=opens,
-                adjacent=adjacent,
-                before=signs,
-                previous=tokens[-1] if tokens else None,
-                is_initial=len(match[0]) == 2 and match[0][1] == "." and word.isupper(),  # noqa: PLR2004 - letter and point
-            )
-        )
-        end = start + len(word)
-    return tokens
+Marks = dict[int, tuple[Kind, Finder]]
+"""Which words are names, by where they start: whose, and how that was told."""
 
 
 class Recognizer:
     """Finds names in the texts of one mail; what it finds in one it knows in the others."""
 
-    def __init__(self, vocabulary: Vocabulary, keep: frozenset[str], languages: frozenset[str]) -> None:
-        """Take what is known of words; keep are folded words that are never names."""
-        self.vocabulary = vocabulary
-        self.keep = keep
-        self.languages = languages
+    def __init__(self, lexicon: Lexicon) -> None:
+        """Take what is known of words."""
+        self.lexicon = lexicon
         self.found: dict[str, Kind] = {}
         """Folded words that are names in this mail."""
 
     def find(self, tokens: Sequence[Token]) -> Iterator[Span]:
         """Find the names in one text."""
-        lines = _lines(tokens)
-        marks: dict[int, tuple[Kind, Finder]] = {}
-        for line in lines:
-            shouting = _is_shouting(line)
-            titled = _is_title_case(line)
-            for place, token in enumerate(line):
-                if judged := self._judge(line, place, titled=titled or shouting, shouting=shouting):
-                    marks[token.start] = judged
-        self._sign_offs(lines, marks)
+        marks: Marks = {}
+        for token in tokens:
+            if judged := self._judge(token):
+                marks[token.start] = judged
+        self._sign_offs(list(lines_of(tokens)), marks)
+        self._join(tokens, marks)
         self._extend(tokens, marks)
         self._drop_institutions(tokens, marks)
         yield from self._spans(tokens, marks)
 
     # --- one word --------------------------------------------------------------------------------------------------
 
-    def _judge(self, line: Sequence[Token], place: int, *, titled: bool, shouting: bool) -> tuple[Kind, Finder] | None:
-        token = line[place]
-        if len(token.text) == 1 and not self._is_initial(line, place):
+    def _judge(self, token: Token) -> tuple[Kind, Finder] | None:
+        lexicon = self.lexicon
+        if token.folded in _RELATIONS:
             return None
-        if self._is_kept(token):
-            is_named = token.folded in CALENDAR and token.folded in self.vocabulary.first and token.is_capitalized
-            cue = self._cue(line, place) if is_named else None  # "Dear April", "my daughter May"
+        if lexicon.is_kept(token):
+            is_named = token.is_capitalized and token.folded in lexicon.vocabulary.first  # "Dear April", "my daughter May"
+            cue = self._cue(token) if is_named else None
             return (cue, Finder.CUE) if cue else None
-        if token.folded in TITLES or token.folded in GREETINGS or token.folded in KIN or token.folded in CLOSINGS:
-            return None
-        if cue := self._cue(line, place):
+        if cue := self._cue(token):
             return cue, Finder.CUE
+        if len(token.text) == 1:
+            return None
+        is_sure = lexicon.capitals_tell and token.is_capitalized and not token.opens and not token.titled
+        if token.folded in WORDS_AND_NAMES and is_sure:
+            return Kind.PERSON, Finder.NAMES
         if token.folded in FUNCTION_WORDS:
             return None
-        count = self.count(token)
-        first = token.folded in self.vocabulary.first
+        return (Kind.PERSON, Finder.NAMES) if self._is_name(token, is_sure=is_sure) else None
+
+    def _is_name(self, token: Token, *, is_sure: bool) -> bool:
+        """Judge a word by its case, the lists and its neighbors; is_sure says that its capital tells something."""
+        lexicon, count = self.lexicon, self.lexicon.count(token)
+        first = lexicon.is_first(token)
         if not token.is_capitalized:
-            return (Kind.PERSON, Finder.NAMES) if self._is_name_typed_low(token, count) else None
-        if shouting or token.is_capitals:
-            return (Kind.PERSON, Finder.NAMES) if first and count <= RARE else None
-        if self._is_name(token, count, first=first, titled=titled) or self._is_subject(line, place, first=first):
-            return Kind.PERSON, Finder.NAMES
-        return None
-
-    def _is_name(self, token: Token, count: int, *, first: bool, titled: bool) -> bool:
-        """Judge a capitalized word without a cue."""
-        is_sure_capital = not token.opens and not titled and self.languages != {"de"}
+            return self._is_name_typed_low(token, count, first=first)
+        if token.is_capitals:
+            return lexicon.is_widespread(token) and count <= RARE
+        if self._is_subject(token, count, first=first):
+            return True
         if first:
-            return count <= RARE or (is_sure_capital and count <= 100 * RARE)
-        if token.folded in self.vocabulary.last:
-            return count <= LISTED or (is_sure_capital and count <= RARE)
-        if not self.vocabulary.words or len(token.text) < 3:  # noqa: PLR2004 - "Ok", "Re"
+            if not lexicon.capitals_tell:
+                return not count or lexicon.is_widespread(token)
+            return count <= RARE or (is_sure and count <= EVERYDAY)
+        if lexicon.is_last(token):
+            return not count or (is_sure and count <= RARE)
+        if not lexicon.vocabulary.words or len(token.text) < 3:  # noqa: PLR2004 - "Ok", "Re"
             return False
-        if is_sure_capital and count <= HARDLY_A_WORD:
-            return not self._is_compound(token)
-        return self._is_genitive(token) or (not self._is_known(token) and not self._is_compound(token))
+        if is_sure and 0 < count <= HARDLY_A_WORD:
+            return not lexicon.is_compound(token)
+        if token.opens and lexicon.languages <= {"es", "fr"}:
+            return False  # their lists lack too many forms
+        return lexicon.is_genitive(token) or not lexicon.is_known(token)
 
-    def _is_name_typed_low(self, token: Token, count: int) -> bool:
+    def _is_name_typed_low(self, token: Token, count: int, *, first: bool) -> bool:
         """Judge a word in lower case: a name that is rare as a word, or such a name with the genitive's s ("theos mom")."""
         if len(token.text) <= 2 or count > RARE_TYPED_LOW or token.folded in PARTICLES:  # noqa: PLR2004 - "jo" may be anything
             return False
-        if token.folded not in self.vocabulary.first:
-            return self._is_genitive(token)
-        return not ("es" in self.languages and self._is_spanish_verb(token))
-
-    def _is_genitive(self, token: Token) -> bool:
-        """Tell "theos" and "Harpers": a first name and an s, and no word of its own."""
-        is_word = self.vocabulary.count(token.lower, EVERY_LANGUAGE)
-        return token.folded.endswith("s") and token.folded[:-1] in self.vocabulary.first and not is_word
-
-    def _is_subject(self, line: Sequence[Token], place: int, *, first: bool) -> bool:
-        """Tell "Wren had two bites" and "Miles tripped": a rare word, or a name, that begins a sentence and does something."""
-        token = line[place]
-        if "en" not in self.languages or not token.opens or place + 1 >= len(line) or token.folded in ADDRESSEES:
+        if not first:
+            return self.lexicon.is_genitive(token)
+        if self.lexicon.languages != {"en"} and count:
             return False
-        after = line[place + 1]
-        does = after.lower in DOINGS or (after.lower.endswith("ed") and not after.is_capitalized)
-        return does and after.adjacent and self.count(token) <= (100 * RARE if first else RARE)
+        is_verb = "es" in self.lexicon.languages and self.lexicon.is_spanish_verb(token)
+        return not is_verb and (not count or self.lexicon.is_widespread(token))
 
-    def _is_initial(self, line: Sequence[Token], place: int) -> bool:
-        """Tell "Mia H." and "Ms. R." from "I"."""
-        token = line[place]
-        return (
-            place > 0
-            and token.adjacent
-            and token.is_capitalized
-            and line[place - 1].folded in TITLES
-            and token.text not in "IAO"
-        )
-
-    def _is_kept(self, token: Token) -> bool:
-        """Tell words that are never names: the configuration's, and those of the calendar, but for what a cue may make one."""
-        return token.folded in self.keep or token.folded in NOT_NAMES or token.folded.replace("-", "") in self.keep
-
-    def count(self, token: Token, languages: frozenset[str] | None = None) -> int:
-        """Tell how ordinary a word is; of a hyphened one its least ordinary part, of a plural or genitive its base."""
-        words, languages = self.vocabulary, languages or self.languages
-        own = max(words.count(token.lower, languages), words.count(token.folded, languages))  # the Spanish list has no accents
-        if own:
-            return own
-        if "-" in token.lower:
-            return min((words.count(part, languages) for part in token.lower.split("-") if part), default=0)
-        if token.lower.endswith("s") and (base := words.count(token.lower[:-1], languages)):
-            return base
-        return LISTED if "es" in languages and self._is_spanish_verb(token) else 0
-
-    def _is_spanish_verb(self, token: Token) -> bool:
-        spanish = frozenset(("es",))
-        return any(self.vocabulary.count(verb, spanish) for verb in infinitives(token.folded))
-
-    def _is_known(self, token: Token) -> bool:
-        """Tell whether a word is in the list of any language; a mail in one has words of another."""
-        return self.count(token, EVERY_LANGUAGE) > 0
-
-    def _is_compound(self, token: Token) -> bool:
-        """Tell a compound (Treehouse, Kitaplatz, Eingewöhnungszeit) of words in the list; in German an s may join them."""
-        word = token.lower
-        if len(word) < MIN_COMPOUND or not self.vocabulary.words:
+    def _is_subject(self, token: Token, count: int, *, first: bool) -> bool:
+        """Tell "Wren had two bites", "Miles tripped", "Grace: cups": a rare word, or a name, that begins a sentence."""
+        after = token.next
+        if not token.opens or token.titled or after is None or token.folded in ADDRESSEES or "en" not in self.lexicon.languages:
             return False
-        if len(word) >= LONGEST_NAME and (
-            self._is_word(word[: LONGEST_NAME // 2]) or self._is_word(word[-LONGEST_NAME // 2 :])
-        ):
+        if first and count <= EVERYDAY and (token.is_possessive or token.after.startswith(_SIGNS_AFTER_NAME)):
             return True
-        for cut in range(3, len(word) - 2):
-            tail, head = word[cut:], word[:cut]
-            if self._is_word(tail) and (self._is_word(head) or (head.endswith("s") and self._is_word(head[:-1]))):
-                return True
-            if self._is_common(head) and self._is_common(tail):
-                return True
-        return False
-
-    def _is_word(self, word: str) -> bool:
-        return len(word) > 2 and self.vocabulary.count(word, frozenset(("de",))) > 0  # noqa: PLR2004 - syllables
-
-    def _is_common(self, word: str) -> bool:
-        return self.vocabulary.count(word, frozenset(("en",))) > RARE
+        does = after.lower in DOINGS or (after.lower.endswith("ed") and not after.is_capitalized)
+        return does and after.adjacent and count <= (EVERYDAY if first else RARE)
 
     # --- the words around ------------------------------------------------------------------------------------------
 
-    def _cue(self, line: Sequence[Token], place: int) -> Kind | None:
-        """Tell whether the words before say that this is a name, and whose."""
-        token = line[place]
+    def _cue(self, token: Token) -> Kind | None:
+        """Tell whether the words around say that this is a name, and whose."""
         before = token.previous
-        if before is None or (token.folded in FUNCTION_WORDS and token.folded not in PARTICLES):
+        if before is None or (len(token.text) == 1 and not token.is_initial):
             return None
-        if before.folded in TITLES and token.adjacent and self._is_titled(line, place):
-            is_title = len(before.text) > 1 or before.text == "M"
-            return Kind.PERSON if is_title and not self._is_everyday(token, 100 * RARE) else None
-        if place == 0:
+        if before.folded in TITLES and token.adjacent:
+            return Kind.PERSON if self._is_titled(token, before) else None
+        if token.is_capitalized and token.after.startswith("<"):
+            return Kind.PERSON  # as in a quoted header: Jana Hofmann <jana@...>
+        if token.place == 0 or len(token.text) == 1:
             return None
         relation = before.folded.rpartition("-")[2]  # great-granddaughter
-        if relation in KIN and token.before in ("", ",", ":") and self._may_be_name(token):
+        if relation in KIN and token.before in ("", ",", ":", "(") and self._may_be_name(token):
             return KIN[relation]
-        if self._is_naming(line, place) and (token.is_capitalized or self._may_be_name(token)):
+        if token.is_possessive and token.next is not None and token.next.folded in KIN and self._may_be_name(token):
             return Kind.PERSON
-        return Kind.PERSON if self._is_greeted(line, place) else None
+        if self._is_naming(token, before) and self._may_be_name(token):
+            return Kind.PERSON
+        return Kind.PERSON if self._is_greeted(token) else None
 
-    def _is_titled(self, line: Sequence[Token], place: int) -> bool:
+    def _is_titled(self, token: Token, title: Token) -> bool:
         """Judge a word after a title: capitalized, a particle ("Dr. van der Berg"), or a name typed low ("miss bea")."""
-        token = line[place]
-        return token.is_capitalized or self._is_particle(line, place) or token.folded in self.vocabulary.first
-
-    def _is_particle(self, line: Sequence[Token], place: int) -> bool:
-        """Tell "van" in "Dr. van der Berg"."""
-        return line[place].folded in PARTICLES and place + 1 < len(line) and line[place + 1].adjacent
+        if len(title.text) == 1 and (title.text != "M" or len(token.text) == 1):
+            return False
+        if token.folded in PARTICLES:
+            return token.next is not None and token.next.adjacent and not token.ends_line
+        if not token.is_capitalized and not self.lexicon.is_first(token):
+            return False
+        return token.is_initial or token.folded in WORDS_AND_NAMES or not self._is_everyday(token, EVERYDAY)
 
     def _may_be_name(self, token: Token) -> bool:
         """Judge a word after "my son": a capitalized one that is not everyday, or one in the lists."""
+        if token.folded in FUNCTION_WORDS and not (token.is_capitalized and token.folded in WORDS_AND_NAMES):
+            return False
         if token.is_capitalized:
-            return not self._is_everyday(token, RARE) or token.folded in self.vocabulary.first
-        return token.folded in self.vocabulary.first and self.count(token) <= 70 * RARE
+            return self.lexicon.is_first(token) or not self._is_everyday(token, RARE if self.lexicon.capitals_tell else 0)
+        return token.folded in self.lexicon.vocabulary.first and self.lexicon.count(token) <= EVERYDAY
 
     def _is_everyday(self, token: Token, limit: int) -> bool:
-        return token.folded in FUNCTION_WORDS or token.folded in ADDRESSEES or self.count(token) > limit
+        return token.folded in FUNCTION_WORDS or token.folded in ADDRESSEES or self.lexicon.count(token) > limit
 
-    def _is_naming(self, line: Sequence[Token], place: int) -> bool:
+    def _is_naming(self, token: Token, before: Token) -> bool:
         """Tell "my name is X", "Name: X", "named X", "ich heiße X"."""
-        back = place - 1
-        if line[back].folded in ("is", "ist", "es", "est") and line[place].adjacent:
-            back -= 1
-            return back >= 0 and line[back].folded in NAMING
-        return line[back].folded in NAMING and line[place].before in ("", ":", "=")
+        if before.folded in ("is", "ist", "es", "est", "are", "sind", "son", "sont") and token.adjacent:
+            return before.previous is not None and before.previous.folded in NAMING
+        return before.folded in NAMING and token.before in ("", ":", "=")
 
-    def _is_greeted(self, line: Sequence[Token], place: int) -> bool:
+    def _is_greeted(self, token: Token) -> bool:
         """Tell "Hi X," and "Good morning X and Y": at most four words from a greeting that opens its line."""
-        token = line[place]
-        if place > SHORT_LINE_WORDS or line[0].folded not in GREETINGS or not token.is_capitalized:
+        if token.place > SHORT_LINE_WORDS or not token.is_capitalized or token.folded in ADDRESSEES:
             return False
-        if any("," in word.before or "." in word.before or "!" in word.before for word in line[2 : place + 1]):
+        word, signs = token, ""
+        while word.place > 0 and word.previous is not None:
+            signs += word.before if word.place > 1 else ""
+            word = word.previous
+            is_between = word.folded in GREETINGS or word.folded in TITLES or word.folded in JOINING or word.is_capitalized
+            if not is_between:
+                return False
+        if word.folded not in GREETINGS or any(sign in signs for sign in ",.!?:"):
             return False
-        between = line[1:place]
-        if not all(
-            word.folded in GREETINGS | TITLES | {"and", "und", "y", "et", "again"} or word.is_capitalized for word in between
-        ):
-            return False
-        return token.folded not in ADDRESSEES and token.folded not in GREETINGS and not self._is_everyday(token, 10 * RARE)
+        if token.folded in WORDS_AND_NAMES:
+            return token.after.startswith((",", "!", ":")) or token.ends_line
+        return not self._is_everyday(token, EVERYDAY if self.lexicon.is_first(token) else COMMON)
 
-    def _sign_offs(self, lines: Sequence[Sequence[Token]], marks: dict[int, tuple[Kind, Finder]]) -> None:
+    # --- several words ---------------------------------------------------------------------------------------------
+
+    def _sign_offs(self, lines: Sequence[Sequence[Token]], marks: Marks) -> None:
         """Mark who signs: the short line below a closing, and a short line of capitalized words that stands alone."""
         for number, line in enumerate(lines[1:], start=1):
             above, below = lines[number - 1], lines[number + 1] if number + 1 < len(lines) else None
-            if len(line) > SHORT_LINE_WORDS:
+            signed = list(takewhile(lambda token: token.place == 0 or not _SIGNS_THAT_CUT & set(token.before), line))
+            if len(signed) > SHORT_LINE_WORDS:
                 continue
             closes = above[-1].folded in CLOSINGS or (above[0].folded in CLOSINGS and len(above) <= SHORT_LINE_WORDS)
             stands_off = line[0].line > above[-1].line + 1 or line[0].before.endswith(_SIGNS_BEFORE_NAME)
             is_alone = stands_off and (below is None or below[0].line > line[-1].line + 1)
-            if closes and len(above) <= 2 * SHORT_LINE_WORDS:
-                self._mark_signature(line, marks, 100 * RARE)
-            elif is_alone and all(token.is_capitalized or token.folded in PARTICLES for token in line):
-                self._mark_signature(line, marks, 10 * RARE)
+            capitalized = all(token.is_capitalized or token.folded in PARTICLES for token in signed)
+            if (closes and len(above) <= 2 * SHORT_LINE_WORDS) or (is_alone and capitalized):
+                self._mark_signature(signed, marks)
 
-    def _mark_signature(self, line: Sequence[Token], marks: dict[int, tuple[Kind, Finder]], limit: int) -> None:
-        if any(token.folded in ORGANIZATION or token.folded in INSTITUTIONS for token in line):
+    def _mark_signature(self, signed: Sequence[Token], marks: Marks) -> None:
+        """Mark the words of a signature where one of them is a name, or the only one is no everyday word."""
+        lexicon = self.lexicon
+        if any(token.folded in ORGANIZATION or token.folded in INSTITUTIONS for token in signed):
             return
-        for token in line:
-            common = 10 * limit if token.folded in self.vocabulary.first else limit
-            is_ordinary = self._is_kept(token) or self._is_everyday(token, common if token.is_capitalized else RARE)
-            is_relation = token.folded in KIN or token.folded in TITLES or token.folded in GREETINGS or token.folded in CLOSINGS
-            if token.start not in marks and not is_ordinary and not is_relation and len(token.text) > 1:
-                marks[token.start] = (Kind.PERSON, Finder.CUE)
+        telling = [token for token in signed if token.folded not in _RELATIONS and not lexicon.is_kept(token)]
+        is_signed = any(lexicon.is_first(token) or lexicon.is_last(token) or not lexicon.is_known(token) for token in telling)
+        is_one = len(telling) == 1 and not self._is_everyday(telling[0], COMMON if telling[0].is_capitalized else RARE)
+        for token in telling if is_signed or is_one else ():
+            limit = EVERYDAY if token.is_capitalized else RARE
+            if token.folded in WORDS_AND_NAMES or (len(token.text) > 1 and not self._is_everyday(token, limit)):
+                marks.setdefault(token.start, (Kind.PERSON, Finder.CUE))
 
-    def _extend(self, tokens: Sequence[Token], marks: dict[int, tuple[Kind, Finder]]) -> None:
+    def _join(self, tokens: Sequence[Token], marks: Marks) -> None:
+        """Mark the other one in "Mia and Wren", "Hunter & Mary Kate"."""
+        for token in tokens:
+            joint = token.previous
+            if joint is None or joint.previous is None:
+                continue
+            one, other = joint.previous, token
+            if "&" in token.before:
+                one = joint
+            elif joint.folded not in JOINING or not token.adjacent or not joint.adjacent:
+                continue
+            if one.start in marks and other.start not in marks and self._is_partner(other):
+                marks[other.start] = marks[one.start]
+            elif other.start in marks and one.start not in marks and self._is_partner(one):
+                marks[one.start] = marks[other.start]
+
+    def _is_partner(self, token: Token) -> bool:
+        if not token.is_capitalized or token.titled or self.lexicon.is_kept(token) or token.folded in _RELATIONS:
+            return False
+        if token.folded in WORDS_AND_NAMES:
+            return not token.opens
+        limit = EVERYDAY if self.lexicon.is_first(token) else (RARE if self.lexicon.capitals_tell else 0)
+        return not self._is_everyday(token, limit) and len(token.text) > 1
+
+    def _extend(self, tokens: Sequence[Token], marks: Marks) -> None:
         """Take the rest of a name with what was found of it: last name, particles, initials, a first name before."""
-        for place, token in enumerate(tokens):
-            if place == 0 or token.start in marks or not token.adjacent:
+        for token in tokens:
+            before = token.previous
+            if before is None or token.start in marks or not token.adjacent:
                 continue
-            before = tokens[place - 1]
-            if before.start not in marks:
-                continue
-            if self._continues(token, tokens[place + 1] if place + 1 < len(tokens) else None):
+            if before.start in marks and self._continues(token, before):
                 marks[token.start] = marks[before.start]
-        for place in range(len(tokens) - 2, -1, -1):
-            token, after = tokens[place], tokens[place + 1]
-            if token.start not in marks and after.start in marks and after.adjacent and self._leads(token, after):
-                marks[token.start] = marks[after.start]
+            elif self._are_initials(before, token):
+                marks[before.start] = marks[token.start] = (Kind.PERSON, Finder.NAMES)
+        for token in reversed(tokens):
+            before = token.previous
+            if before is not None and token.start in marks and before.start not in marks and token.adjacent:
+                if self._leads(before, token):
+                    marks[before.start] = marks[token.start]
 
-    def _continues(self, token: Token, after: Token | None) -> bool:
-        if token.folded in PARTICLES and after is not None:
-            return after.adjacent and (after.is_capitalized or after.folded in PARTICLES)
+    def _continues(self, token: Token, before: Token) -> bool:
+        lexicon = self.lexicon
+        if token.folded in PARTICLES and not token.ends_line and token.next is not None:
+            return token.next.adjacent and (token.next.is_capitalized or token.next.folded in PARTICLES)
         if token.is_initial:
             return True
-        if self._is_kept(token) or token.folded in FUNCTION_WORDS:
+        if lexicon.is_kept(token) or token.folded in FUNCTION_WORDS or token.folded in _RELATIONS:
             return False
-        is_last = token.folded in self.vocabulary.last
-        if token.is_capitalized:
-            return self.count(token) <= (100 * RARE if is_last or "de" not in self.languages else 0)
-        return is_last and self.count(token) <= RARE_TYPED_LOW and len(token.text) > 2  # noqa: PLR2004
+        count = lexicon.count(token)
+        if not token.is_capitalized:
+            return lexicon.is_last(token) and count <= RARE_TYPED_LOW and len(token.text) > 2  # noqa: PLR2004
+        if token.titled or not lexicon.capitals_tell:
+            return not count or lexicon.is_last(token)
+        follows_first = lexicon.is_first(before) and lexicon.count(before) <= RARE
+        return follows_first or count <= (EVERYDAY if lexicon.is_last(token) else COMMON)
+
+    def _are_initials(self, one: Token, other: Token) -> bool:
+        """Tell "J.T.", as a child may be called, from "U.S." and "P.M."."""
+        return one.is_initial and other.is_initial and one.folded + other.folded not in INITIALS_THAT_ARE_WORDS
 
     def _leads(self, token: Token, after: Token) -> bool:
         """Tell a first name before a last name: "Summer Hofmann", "K. Stroud"."""
         if token.is_initial:
             return True
-        if not token.is_capitalized or not after.is_capitalized or self._is_kept(token) or token.folded in FUNCTION_WORDS:
+        if not token.is_capitalized or not after.is_capitalized or self.lexicon.is_kept(token):
             return False
-        if token.folded in TITLES or token.folded in GREETINGS or token.folded in KIN or token.folded in ADDRESSEES:
+        if token.folded in FUNCTION_WORDS or token.folded in _RELATIONS or token.folded in ADDRESSEES:
             return False
-        return token.folded in self.vocabulary.first or self.count(token) <= LISTED
+        return self.lexicon.is_first(token) or self.lexicon.count(token) <= (LISTED if self.lexicon.capitals_tell else 0)
 
-    def _drop_institutions(self, tokens: Sequence[Token], marks: dict[int, tuple[Kind, Finder]]) -> None:
+    def _drop_institutions(self, tokens: Sequence[Token], marks: Marks) -> None:
         """Unmark what the lists alone found before "Street" or "Elementary": a place or a firm."""
         for token in reversed(tokens):
             before = token.previous
-            if token.is_capitalized and token.folded in INSTITUTIONS and token.adjacent and before is not None:
-                while before is not None and before.start in marks and marks[before.start][1] is Finder.NAMES:
-                    del marks[before.start]
-                    before = before.previous if before.adjacent else None
-                marks.pop(token.start, None)
+            if not token.is_capitalized or token.folded not in INSTITUTIONS or not token.adjacent or before is None:
+                continue
+            if self.lexicon.is_first(before) and self.lexicon.count(before) <= RARE:
+                continue  # "Khalid Church" is a person
+            while before is not None and before.start in marks and marks[before.start][1] is Finder.NAMES:
+                del marks[before.start]
+                before = before.previous if before.adjacent else None
+            marks.pop(token.start, None)
 
-    def _spans(self, tokens: Sequence[Token], marks: dict[int, tuple[Kind, Finder]]) -> Iterator[Span]:
+    # --- spans -----------------------------------------------------------------------------------------------------
+
+    def _spans(self, tokens: Sequence[Token], marks: Marks) -> Iterator[Span]:
         """Join the marked words of one name."""
         run: list[Token] = []
         for token in tokens:
-            if token.start in marks:
-                if run and not (token.adjacent and len(run) < LONGEST_NAME_WORDS):
-                    yield self._name(run, marks)
-                    run = []
-                run.append(token)
-            elif run:
+            if run and not (token.start in marks and token.adjacent and len(run) < LONGEST_NAME_WORDS):
                 yield self._name(run, marks)
                 run = []
+            if token.start in marks:
+                run.append(token)
         if run:
             yield self._name(run, marks)
 
-    def _name(self, run: Sequence[Token], marks: dict[int, tuple[Kind, Finder]]) -> Span:
+    def _name(self, run: Sequence[Token], marks: Marks) -> Span:
         kind, finder = marks[run[0].start]
         for token in run:
             if len(token.text) > 1 and token.folded not in PARTICLES:
                 self.found.setdefault(token.folded, kind)
         return Span(start=run[0].start, end=run[-1].end, kind=kind, finder=finder, key=run[0].folded)
-
-
-def _lines(tokens: Sequence[Token]) -> list[list[Token]]:
-    lines: list[list[Token]] = []
-    for token in tokens:
-        if not lines or token.line != lines[-1][-1].line:
-            lines.append([])
-        lines[-1].append(token)
-    return lines
-
-
-def _is_shouting(line: Sequence[Token]) -> bool:
-    long = [token for token in line if len(token.text) > 1]
-    return len(long) > 1 and all(token.is_capitals for token in long)
-
-
-def _is_title_case(line: Sequence[Token]) -> bool:
-    """Tell a heading: three words or more with a capital, and hardly one without that is longer than "and"."""
-    long = [token for token in line if len(token.text) > 3]  # noqa: PLR2004 - of, and, the
-    capitalized = sum(token.is_capitalized for token in long)
-    return len(long) > 1 and capitalized >= 0.7 * len(long)

@@ -16,10 +16,12 @@ from datetime import date
 from cubbyd.message.model import Address, Attachment, ParsedMessage
 from cubbyd.redaction.address import find_addresses
 from cubbyd.redaction.known import is_meant, know, leaks_in
+from cubbyd.redaction.lexicon import EVERYDAY, Lexicon
 from cubbyd.redaction.model import PEOPLE, Finder, Kind, Redacted, Span
 from cubbyd.redaction.pattern import find_patterns
-from cubbyd.redaction.person import RARE, Recognizer, Token, tokenize
+from cubbyd.redaction.person import Recognizer
 from cubbyd.redaction.roster import Roster, fold
+from cubbyd.redaction.token import Token, tokenize
 from cubbyd.redaction.vocabulary import LANGUAGES, NOTHING, Vocabulary
 
 MAX_TEXT_CHARS = 20_000
@@ -46,10 +48,11 @@ class Redactor:
         """Mask the texts of one mail; people are those in its header, written is its day. Never raises."""
         texts = [text[:MAX_TEXT_CHARS] for text in texts]
         tokens = [tokenize(text) for text in texts]
-        recognizer = Recognizer(self.vocabulary, self.keep, self._languages(tokens))
-        known = know(self.roster, people, recognizer)
+        lexicon = Lexicon(self.vocabulary, self.keep, self._languages(tokens))
+        recognizer = Recognizer(lexicon)
+        known = know(self.roster, people, lexicon)
         found = [
-            [*find_patterns(text, written), *find_addresses(text), *known.find(words, recognizer), *recognizer.find(words)]
+            [*find_patterns(text, written), *find_addresses(text), *known.find(words, lexicon), *recognizer.find(words)]
             for text, words in zip(texts, tokens, strict=True)
         ]
         merged = [
@@ -59,7 +62,7 @@ class Redactor:
         names = _placeholders(texts, merged)
         masked = tuple(_replace(text, spans, names) for text, spans in zip(texts, merged, strict=True))
         blanked = (_replace(text, spans, None) for text, spans in zip(texts, merged, strict=True))
-        return Redacted(texts=masked, spans=tuple(map(tuple, merged)), leaks=leaks_in(blanked, known, recognizer))
+        return Redacted(texts=masked, spans=tuple(map(tuple, merged)), leaks=leaks_in(blanked, known, lexicon))
 
     def redact(self, message: ParsedMessage) -> tuple[ParsedMessage, Redacted]:
         """Mask a parsed mail: subject, text, quoted mail, signature, names of attachments, the sender.
@@ -107,9 +110,9 @@ def _repeats(tokens: Sequence[Token], recognizer: Recognizer) -> Iterable[Span]:
     for place, token in enumerate(tokens):
         forms = (token.folded, token.folded[:-1]) if token.folded.endswith("s") else (token.folded,)
         name = next((form for form in forms if form in recognizer.found), None)
-        if name is None or not is_meant(tokens, place, recognizer):
+        if name is None or not is_meant(tokens, place, recognizer.lexicon):
             continue
-        if token.opens and recognizer.count(token) > 100 * RARE:
+        if token.opens and recognizer.lexicon.count(token) > EVERYDAY:
             continue
         yield Span(start=token.start, end=token.end, kind=recognizer.found[name], finder=Finder.REPEAT, key=name)
 

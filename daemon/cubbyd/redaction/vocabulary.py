@@ -1,7 +1,7 @@
 """What the name recognizer knows of words: lists of names (Faker) and of ordinary words (pyspellchecker), by language.
 
-Both come as Python packages with permissive licenses and are loaded once, when the first mail is masked: about 0.8 seconds
-and 60 MB. No list is complete; what each contributes is in docs/redaction.md.
+Both come as Python packages with permissive licenses and are loaded once, when the first mail is masked: about a second and
+60 MB. No list is complete; what each contributes is in docs/redaction.md.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +19,8 @@ from cubbyd.redaction.roster import fold
 LANGUAGES = ("en", "de", "es", "fr")
 LISTED = 50
 """The count that pyspellchecker gives a word of its list that it never saw in its texts."""
+WIDESPREAD = 2
+"""In so many countries' lists a first name is a name even where it is typed in lower case."""
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
@@ -28,9 +31,11 @@ class NamesMissing(CubbydError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Vocabulary:
-    """First names and last names, folded; ordinary words with their counts in a large corpus, lower case, by language."""
+    """Names, folded; ordinary words in lower case with their counts in a large corpus, by language."""
 
     first: frozenset[str] = frozenset()
+    widespread: frozenset[str] = frozenset()
+    """First names that several countries have."""
     last: frozenset[str] = frozenset()
     words: tuple[tuple[str, dict[str, int]], ...] = ()
 
@@ -47,26 +52,28 @@ NOTHING = Vocabulary()
 def load_vocabulary() -> Vocabulary:
     """Load the lists. Raises NamesMissing where the packages are not installed."""
     try:
-        first, last = _names()
-        return Vocabulary(first=first, last=last, words=tuple((language, _words(language)) for language in LANGUAGES))
+        first, last = _names("first_name"), _names("last_name")
+        words = tuple((language, _words(language)) for language in LANGUAGES)
     except ImportError as error:
         raise NamesMissing from error
+    widespread = frozenset(name for name, count in first.items() if count >= WIDESPREAD)
+    return Vocabulary(first=frozenset(first), widespread=widespread, last=frozenset(last), words=words)
 
 
-def _names() -> tuple[frozenset[str], frozenset[str]]:
-    """Gather the names of every locale that Faker has; its lists are class attributes, there is no other door to them."""
-    import faker.providers.person as locales
+def _names(kind: str) -> Counter[str]:
+    """Count in how many of Faker's countries a name occurs; its lists are class attributes, there is no other door to them."""
+    import faker.providers.person as countries
 
-    first: set[str] = set()
-    last: set[str] = set()
-    for module in pkgutil.iter_modules(locales.__path__):
-        provider = importlib.import_module(f"{locales.__name__}.{module.name}").Provider
+    found: Counter[str] = Counter()
+    for module in pkgutil.iter_modules(countries.__path__):
+        provider = importlib.import_module(f"{countries.__name__}.{module.name}").Provider
+        own: set[str] = set()
         for attribute in dir(provider):
-            names = first if attribute.startswith("first_name") else last if attribute.startswith("last_name") else None
-            values = getattr(provider, attribute) if names is not None else None
-            if names is not None and isinstance(values, (tuple, list, dict)):
-                names.update(fold(word) for value in values if isinstance(value, str) for word in _WORD.findall(value))
-    return frozenset(name for name in first if len(name) > 1), frozenset(name for name in last if len(name) > 1)
+            values = getattr(provider, attribute) if attribute.startswith(kind) else None
+            if isinstance(values, (tuple, list, dict)):
+                own.update(fold(word) for value in values if isinstance(value, str) for word in _WORD.findall(value))
+        found.update(name for name in own if len(name) > 1)
+    return found
 
 
 def _words(language: str) -> dict[str, int]:

@@ -18,6 +18,10 @@ def _folded(name: str) -> frozenset[str]:
     return frozenset(fold(word) for word in WORDS[name])
 
 
+WORDS_AND_NAMES = _folded("words_and_names")
+JOINING = _folded("joining")
+INITIALS_THAT_ARE_WORDS = _folded("initials_that_are_words")
+
 KIN: dict[str, Kind] = {
     word: kind
     for name, kind in (
@@ -36,12 +40,13 @@ GREETINGS = _folded("greetings")
 ADDRESSEES = _folded("addressees")
 CLOSINGS = _folded("closings")
 DOINGS = _folded("doings")
-CALENDAR = _folded("calendar")
+CALENDARS = {language: _folded(f"calendar_{language}") for language in ("en", "de", "es", "fr")}
+CALENDAR = frozenset().union(*CALENDARS.values())
 CALENDAR_CONTEXT = _folded("calendar_context")
 INSTITUTIONS = _folded("institutions")
 ORGANIZATION = _folded("organization")
 PARTICLES = _folded("particles")
 FUNCTION_WORDS = _folded("function_words")
 
-NOT_NAMES = CALENDAR | _folded("holidays") | _folded("places") | _folded("brands")
+NOT_NAMES = _folded("holidays") | _folded("places") | _folded("brands")
 """Capitalized words that carry the category, or say nothing of anybody."""
