@@ -13,7 +13,7 @@ from datetime import date
 from cubbyd.redaction.model import Finder, Kind, Span
 
 DATE_OF_CARE_DAYS = 400
-"""A full date within so many days of the mail is one of care: the school year, the invoice, the holiday."""
+"""A full date to come, or less than so many days before the mail, is one of care: the school year, the invoice, the trip."""
 
 _MONTHS = {
     name: number
@@ -37,7 +37,7 @@ DATE = re.compile(
     rf"|(?P<d3>\d{{1,2}})(?:\.|st|nd|rd|th|er|º)?\s?-?(?:of |de )?(?P<m3>{_MONTH})\b"
     r"\.?,?-?\s?(?:de |del )?(?P<y3>(?:19|20)\d\d)"
     rf"|\b(?P<m4>{_MONTH})\b\.?\s?(?P<d4>\d{{1,2}})(?:st|nd|rd|th)?,?\s(?P<y4>(?:19|20)\d\d)"
-    r")(?!\w|[/-]\d)",
+    r")(?!\w|[/.-]\d)",
     re.IGNORECASE,
 )
 _BIRTH = re.compile(
@@ -77,7 +77,7 @@ def _is_near(match: re.Match[str], written: date | None) -> bool:
     if written is None:
         return False
     readings = [_day(*numbers) for numbers in _readings(match)]
-    return any(day is not None and abs((day - written).days) <= DATE_OF_CARE_DAYS for day in readings)
+    return any(day is not None and (written - day).days <= DATE_OF_CARE_DAYS for day in readings)
 
 
 def _readings(match: re.Match[str]) -> list[tuple[int, int, int]]:

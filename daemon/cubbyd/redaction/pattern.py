@@ -23,7 +23,7 @@ LONGEST_TOKEN = 80
 
 _LONG_TOKEN = re.compile(rf"\S{{{LONGEST_TOKEN},}}+")
 _EMAIL = re.compile(
-    r"(?:mailto:)?[^\s<>()\[\]\"',;:@/|]{1,64}@(?:[^\W_](?:[\w-]{0,62}\.)){1,8}[^\W\d_]{2,24}"
+    r"(?:mailto:)?[^\s<>()\[\]\",;:@/|]{1,64}@(?:[^\W_](?:[\w-]{0,62}\.)){1,8}[^\W\d_]{2,24}"
     r"|\b[\w.+-]{1,64}\s?[(\[{]\s?(?:at|ät|@)\s?[)\]}]\s?[\w-]{1,63}"
     r"(?:(?:\.|\s?[(\[{]\s?(?:dot|punkt|punto|point)\s?[)\]}]\s?)[\w-]{1,63}){1,5}"
     r"|[^\s<>()\[\]\"',;:@/|]{1,64}@[\w.-]{1,250}\w",
@@ -46,11 +46,12 @@ _MISSING_BLANK = re.compile(
 _TRAILING = ".,;:!?)]}'\"»“”’*_"
 
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z]{4})?(?:[ -]?(?=[A-Z]{0,3}\d)[A-Z0-9]{1,4}){2,8}\b", re.IGNORECASE)
-_MIN_IBAN_CHARS = 15  # Norway's, ISO 13616
+_IBAN_AT_MOST = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,9}", re.IGNORECASE)
+_MIN_IBAN_CHARS, _MAX_IBAN_CHARS = 15, 34  # Norway's, and the most that ISO 13616 allows
 
 _DIGITS = re.compile(
     r"(?<![\w/.-])(?:\+|00)?\(?\d(?:[()]{0,2}(?:[ .\-/\u2010-\u2013\u00a0]{1,3}|)[()]{0,2}\d){5,30}(?!\w)"
-    r"(?:\s?,?\s?(?:ext|x|extension|durchwahl|dw|poste|int)\b\.?\s?\d{1,6}(?!\w))?",
+    r"(?:\s?,?\s?(?:ext|x|extension|durchwahl|dw|poste|int)\.?\s?\d{1,6}(?!\w))?",
     re.IGNORECASE,
 )
 _PHONE_CUE = re.compile(
@@ -60,13 +61,13 @@ _PHONE_CUE = re.compile(
 _DIGIT = re.compile(r"\d")
 _GROUPS = re.compile(r"\d+")
 
+_SHORT_CUE = 3  # "id" begins too many words
 # What a number belongs to; a word that begins with one of these makes the number after it one that names a person.
-_CUES = tuple(WORDS["cues"])
+_CUES = tuple(word for word in WORDS["cues"] if len(word) > _SHORT_CUE)
+_SHORT_CUES = frozenset(word for word in WORDS["cues"] if len(word) <= _SHORT_CUE)
 _CONNECTORS = frozenset(WORDS["connectors"])
-_CANDIDATE = re.compile(
-    r"(?<![\w@.-])(?:\d{1,3} [A-Z]{1,3} \d{1,5}/\d\d(?!\w)"  # as German courts have it
-    r"|(?=[\w./-]{0,20}\d)[A-Za-z0-9][\w./-]{2,38}(?: \d[\d./-]{1,14}){0,6})"
-)
+_PIECE = r"(?:[A-Z]{1,6}(?![\w])|[A-Za-z]{0,12}[-/.]?\d[\w./-]{0,38})"
+_CANDIDATE = re.compile(rf"(?<![\w@.-]){_PIECE}(?: (?:[A-Z]{{1,6}}(?!\w)|\d[\w./-]{{0,20}})){{0,6}}")
 _CUE_REACH = 64
 _WORDS_BACK = 5
 _SSN = re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")
@@ -108,9 +109,24 @@ def _urls(text: str) -> Iterator[Span]:
 
 
 def _ibans(text: str) -> Iterator[Span]:
+    """Find IBANs: the longest run that the check digits confirm, else what looks like one (a typing error in it)."""
+    for match in _IBAN_AT_MOST.finditer(text):
+        ends = [place.end() for place in re.finditer(r"[A-Z0-9]+", match[0], re.IGNORECASE)]
+        for end in reversed(ends):
+            if _is_iban(match[0][:end]):
+                yield Span(start=match.start(), end=match.start() + end, kind=Kind.IBAN, finder=Finder.PATTERN)
+                break
     for match in _IBAN.finditer(text):
         if sum(letter.isalnum() for letter in match[0]) >= _MIN_IBAN_CHARS:
             yield _span(match, Kind.IBAN)
+
+
+def _is_iban(text: str) -> bool:
+    """Check the digits of an IBAN (ISO 13616: the number, rearranged, is 1 modulo 97)."""
+    code = re.sub(r"[^A-Z0-9]", "", text.upper())
+    if not _MIN_IBAN_CHARS <= len(code) <= _MAX_IBAN_CHARS:
+        return False
+    return int("".join(str(int(letter, 36)) for letter in code[4:] + code[:4])) % 97 == 1
 
 
 def _digit_runs(text: str) -> Iterator[Span]:
@@ -130,10 +146,11 @@ def _digit_runs(text: str) -> Iterator[Span]:
             yield _span(match, Kind.PHONE if is_phone else Kind.NUMBER)
 
 
-_DATES_ALONE = re.compile(
-    r"(?:\d{1,2}[/.-]\d{1,2}(?:[/.-](?:\d{4}|\d\d))?\.?|\d{1,2}/\d{4}|\d{4}[/.-]\d\d(?:[/.-]\d\d)?|(?:19|20)\d\d)"
-    r"(?:\s?[-\u2013/]?\s?(?:\d{1,2}[/.-]\d{1,2}(?:[/.-](?:\d{4}|\d\d))?\.?|\d{4}[/.-]\d\d[/.-]\d\d|(?:19|20)\d\d|\d{2})){0,3}"
+_DAY_ALONE = (
+    r"(?:(?:19|20)\d\d[/.-]\d\d(?:[/.-]\d\d)?|\d{1,2}[/.-]\d{1,2}(?:[/.-](?:(?:19|20)?\d\d))?\.?|\d{1,2}/(?:19|20)\d\d"
+    r"|(?:19|20)\d\d)(?!\d)"
 )
+_DATES_ALONE = re.compile(rf"{_DAY_ALONE}(?:\s?[-\u2013/]\s?(?:{_DAY_ALONE}|\d\d?\.?(?!\d))| {_DAY_ALONE}){{0,3}}")
 
 
 def _is_dates(run: str) -> bool:
@@ -171,7 +188,8 @@ _PLAIN_AMOUNT = re.compile(
 
 def _cued_numbers(text: str) -> Iterator[Span]:
     for match in _CANDIDATE.finditer(text):
-        if _PLAIN_AMOUNT.fullmatch(match[0].rstrip(_TRAILING)) or _is_money(text, match):
+        number = match[0].rstrip(_TRAILING)
+        if not _DIGIT.search(number) or _PLAIN_AMOUNT.fullmatch(number) or _is_money(text, match) or _is_dates(number):
             continue
         if _follows_cue(text[max(0, match.start() - _CUE_REACH) : match.start()]):
             yield _span(match, Kind.NUMBER)
@@ -182,7 +200,7 @@ def _follows_cue(before: str) -> bool:
     others = 0
     for word in reversed(before.lower().replace("-", " ").split()[-_WORDS_BACK:]):
         bare = word.strip(".,:;()#=\"'")
-        if bare.startswith(_CUES):
+        if bare in _SHORT_CUES or bare.startswith(_CUES):
             return True
         if bare and bare not in _CONNECTORS:
             others += 1
@@ -201,6 +219,6 @@ def _mixed_tokens(text: str) -> Iterator[Span]:
 
 _ORDINARY_MIX = re.compile(
     r"(?:\d{1,2}(?:am|pm|h|uhr)?[-./]?){1,4}|\d{4}er|\d+(?:st|nd|rd|th|ml|mg|kg|g|cm|m|am|pm|h)"
-    r"|(?:\w{1,12}[-/])?(?:19|20)\d\d(?:[-/](?:\d\d|\d{4}))?",
+    r"|(?:\w{1,12}[-/])?(?:19|20)\d\d(?:[-/](?:\d\d|(?:19|20)\d\d))?",
     re.IGNORECASE,
 )

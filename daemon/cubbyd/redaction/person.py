@@ -20,6 +20,7 @@ from cubbyd.redaction.words import (
     DOINGS,
     FUNCTION_WORDS,
     GREETINGS,
+    HONORIFICS,
     INITIALS_THAT_ARE_WORDS,
     INSTITUTIONS,
     JOINING,
@@ -75,8 +76,9 @@ class Recognizer:
         if token.folded in _RELATIONS:
             return None
         if lexicon.is_kept(token):
-            is_named = token.is_capitalized and token.folded in lexicon.vocabulary.first  # "Dear April", "my daughter May"
-            cue = self._cue(token) if is_named else None
+            is_titled = token.previous is not None and token.previous.folded in TITLES
+            is_named = token.is_capitalized and (token.folded in lexicon.vocabulary.first or is_titled)
+            cue = self._cue(token) if is_named else None  # "Dear April", "my daughter May", "Frau Freitag"
             return (cue, Finder.CUE) if cue else None
         if cue := self._cue(token):
             return cue, Finder.CUE
@@ -85,7 +87,7 @@ class Recognizer:
         is_sure = lexicon.capitals_tell and token.is_capitalized and not token.opens and not token.titled
         if token.folded in WORDS_AND_NAMES and is_sure:
             return Kind.PERSON, Finder.NAMES
-        if token.folded in FUNCTION_WORDS:
+        if token.folded in FUNCTION_WORDS and not (token.folded in WORDS_AND_NAMES and _acts(token)):
             return None
         return (Kind.PERSON, Finder.NAMES) if self._is_name(token, is_sure=is_sure) else None
 
@@ -131,8 +133,10 @@ class Recognizer:
             return False
         if first and count <= EVERYDAY and (token.is_possessive or token.after.startswith(_SIGNS_AFTER_NAME)):
             return True
-        does = after.lower in DOINGS or (after.lower.endswith("ed") and not after.is_capitalized)
-        return does and after.adjacent and count <= (EVERYDAY if first else RARE)
+        if token.folded in WORDS_AND_NAMES:
+            return _acts(token)
+        does = _acts(token) or (after.adjacent and after.lower.endswith("ed") and not after.is_capitalized)
+        return does and count <= (EVERYDAY if first else RARE)
 
     # --- the words around ------------------------------------------------------------------------------------------
 
@@ -147,8 +151,8 @@ class Recognizer:
             return Kind.PERSON  # as in a quoted header: Jana Hofmann <jana@...>
         if token.place == 0 or len(token.text) == 1:
             return None
-        relation = before.folded.rpartition("-")[2]  # great-granddaughter
-        if relation in KIN and token.before in ("", ",", ":", "(") and self._may_be_name(token):
+        relation = next((part for part in before.folded.split("-") if part in KIN), "")  # great-granddaughter, sister-in-law
+        if relation and token.before in ("", ",", ":", "(") and self._may_be_name(token):
             return KIN[relation]
         if token.is_possessive and token.next is not None and token.next.folded in KIN and self._may_be_name(token):
             return Kind.PERSON
@@ -160,11 +164,15 @@ class Recognizer:
         """Judge a word after a title: capitalized, a particle ("Dr. van der Berg"), or a name typed low ("miss bea")."""
         if len(title.text) == 1 and (title.text != "M" or len(token.text) == 1):
             return False
-        if token.folded in PARTICLES:
+        if _is_particle(token):
             return token.next is not None and token.next.adjacent and not token.ends_line
         if not token.is_capitalized and not self.lexicon.is_first(token):
             return False
-        return token.is_initial or token.folded in WORDS_AND_NAMES or not self._is_everyday(token, EVERYDAY)
+        if token.is_initial or token.folded in WORDS_AND_NAMES:
+            return True
+        if title.folded in HONORIFICS:
+            return token.folded not in FUNCTION_WORDS
+        return not self._is_everyday(token, EVERYDAY)
 
     def _may_be_name(self, token: Token) -> bool:
         """Judge a word after "my son": a capitalized one that is not everyday, or one in the lists."""
@@ -211,7 +219,9 @@ class Recognizer:
                 continue
             closes = above[-1].folded in CLOSINGS or (above[0].folded in CLOSINGS and len(above) <= SHORT_LINE_WORDS)
             stands_off = line[0].line > above[-1].line + 1 or line[0].before.endswith(_SIGNS_BEFORE_NAME)
-            is_alone = stands_off and (below is None or below[0].line > line[-1].line + 1)
+            is_last = below is None or below[0].line > line[-1].line + 1
+            is_full_name = len(signed) > 1 and self.lexicon.is_first(signed[0]) and not self.lexicon.is_kept(signed[0])
+            is_alone = stands_off and (is_last or is_full_name)
             capitalized = all(token.is_capitalized or token.folded in PARTICLES for token in signed)
             if (closes and len(above) <= 2 * SHORT_LINE_WORDS) or (is_alone and capitalized):
                 self._mark_signature(signed, marks)
@@ -236,7 +246,9 @@ class Recognizer:
             if joint is None or joint.previous is None:
                 continue
             one, other = joint.previous, token
-            if "&" in token.before:
+            if token.before == "," and token.ends_line and self.lexicon.is_first(token):
+                one = joint  # "Name: Kim, Penny"
+            elif "&" in token.before:
                 one = joint
             elif joint.folded not in JOINING or not token.adjacent or not joint.adjacent:
                 continue
@@ -265,13 +277,14 @@ class Recognizer:
                 marks[before.start] = marks[token.start] = (Kind.PERSON, Finder.NAMES)
         for token in reversed(tokens):
             before = token.previous
-            if before is not None and token.start in marks and before.start not in marks and token.adjacent:
-                if self._leads(before, token):
-                    marks[before.start] = marks[token.start]
+            if before is None or token.start not in marks or before.start in marks or not token.adjacent:
+                continue
+            if self._leads(before, token):
+                marks[before.start] = marks[token.start]
 
     def _continues(self, token: Token, before: Token) -> bool:
         lexicon = self.lexicon
-        if token.folded in PARTICLES and not token.ends_line and token.next is not None:
+        if _is_particle(token) and not token.ends_line and token.next is not None:
             return token.next.adjacent and (token.next.is_capitalized or token.next.folded in PARTICLES)
         if token.is_initial:
             return True
@@ -308,9 +321,9 @@ class Recognizer:
             if self.lexicon.is_first(before) and self.lexicon.count(before) <= RARE:
                 continue  # "Khalid Church" is a person
             while before is not None and before.start in marks and marks[before.start][1] is Finder.NAMES:
+                marks.pop(token.start, None)
                 del marks[before.start]
                 before = before.previous if before.adjacent else None
-            marks.pop(token.start, None)
 
     # --- spans -----------------------------------------------------------------------------------------------------
 
@@ -332,3 +345,13 @@ class Recognizer:
             if len(token.text) > 1 and token.folded not in PARTICLES:
                 self.found.setdefault(token.folded, kind)
         return Span(start=run[0].start, end=run[-1].end, kind=kind, finder=finder, key=run[0].folded)
+
+
+def _is_particle(token: Token) -> bool:
+    """Tell what joins the words of one name: van der Berg, de la Cruz, Ó Briain, Puig i Ferrer."""
+    return token.folded in PARTICLES or token.text in ("Ó", "i")
+
+
+def _acts(token: Token) -> bool:
+    """Tell whether a verb follows that only people are followed by: "Will has a cough"."""
+    return token.next is not None and token.next.adjacent and token.next.lower in DOINGS

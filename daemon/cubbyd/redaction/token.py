@@ -105,7 +105,7 @@ def tokenize(text: str) -> list[Token]:
 def _is_adjacent(previous: Token, between: str) -> bool:
     if between in (" ", "\u00a0"):
         return True
-    is_short = previous.is_initial or previous.folded in TITLES
+    is_short = previous.is_initial or previous.folded in TITLES or previous.folded in ("st", "ste")
     return is_short and (
         between in (". ", ".") or (previous.folded in TITLES and between.strip() in ("", ".") and between.count("\n") == 1)
     )

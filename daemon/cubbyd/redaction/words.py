@@ -35,6 +35,7 @@ KIN: dict[str, Kind] = {
 """Relations, and who the name after one is."""
 
 TITLES = _folded("titles")
+HONORIFICS = _folded("honorifics")
 NAMING = _folded("naming")
 GREETINGS = _folded("greetings")
 ADDRESSEES = _folded("addressees")
