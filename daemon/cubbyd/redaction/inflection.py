@@ -1,4 +1,4 @@
-"""Spanish verbs: the Spanish list of words has infinitives alone, and a sentence may begin with "Quiero" or "Trabajamos"."""
+"""Forms of words that the lists do not have: Spanish verbs, which begin sentences ("Quiero"), and English endings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ from cubbyd.redaction.words import WORDS
 _ENDINGS = tuple(sorted(WORDS["spanish_endings"], key=len, reverse=True))
 _CLITICS = ("melo", "telo", "selo", "mela", "sela", "nos", "les", "los", "las", "me", "te", "se", "le", "lo", "la")
 _SHORTEST_STEM = 2
+_ENGLISH_ENDINGS = ("s", "es", "ing", "ings", "ed", "er", "ers", "ly", "ness", "less", "y")
+_SHORTEST_BASE = 3
+
+
+def english_bases(word: str) -> Iterator[str]:
+    """Give what a word in lower case may be made of: repaving of repave, waiters of wait."""
+    for ending in _ENGLISH_ENDINGS:
+        base = word.removesuffix(ending)
+        if base != word and len(base) >= (_SHORTEST_BASE if ending == "s" else _SHORTEST_BASE + 1):
+            yield base
+            if ending[0] in "ei":
+                yield f"{base}e"
 
 
 def infinitives(folded: str) -> Iterator[str]:

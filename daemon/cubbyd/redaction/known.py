@@ -45,7 +45,7 @@ class Known:
                 continue
             end = place + 1
             while end < len(tokens) and end - place < LONGEST_NAME_WORDS and tokens[end].adjacent:
-                if self._finder(tokens, end, lexicon) != finder:
+                if not self._belongs(tokens[end], finder):
                     break
                 end += 1
             yield self._span(tokens[place:end], finder)
@@ -55,9 +55,18 @@ class Known:
         token = tokens[place]
         words = _forms(token)
         for names, finder in ((self.roster.parts, Finder.ROSTER), (self.header, Finder.HEADER)):
-            if any(word in names for word in words) and is_meant(tokens, place, lexicon):
+            if any(word in names for word in words) and is_meant(token, lexicon, is_first=self.is_first(words)):
                 return finder
         return None
+
+    def _belongs(self, token: Token, finder: Finder) -> bool:
+        """Tell whether a word that follows a known name is another word of one: then it is meant, however ordinary."""
+        names = self.roster.parts if finder is Finder.ROSTER else self.header
+        return (token.is_capitalized or token.folded not in FUNCTION_WORDS) and any(word in names for word in _forms(token))
+
+    def is_first(self, words: Iterable[str]) -> bool:
+        """Tell whether a word is the first of a known name, and not a last name alone."""
+        return any(word in self.roster.first or word in self.header for word in words)
 
     def _span(self, run: Sequence[Token], finder: Finder) -> Span:
         kind, key = Kind.PERSON, run[0].folded
@@ -79,17 +88,26 @@ def _forms(token: Token) -> tuple[str, ...]:
     return tuple(forms)
 
 
-def is_meant(tokens: Sequence[Token], place: int, lexicon: Lexicon) -> bool:
-    """Tell a known name from the ordinary word that it also is: "Will" from "will", "May" from "in May" and "May 5"."""
-    token = tokens[place]
+def is_meant(token: Token, lexicon: Lexicon, *, is_first: bool = True) -> bool:
+    """Tell a known name from the ordinary word that it also is: "Will" from "will", "May" from "in May", "Day" from "Day 1".
+
+    A last name that is an ordinary word counts where its capital tells something; elsewhere the recognizer finds it beside a
+    title or a first name.
+    """
     if token.folded in CALENDAR:
-        before = tokens[place - 1] if place else None
-        is_date = token.before[-1:].isdigit() or (place + 1 < len(tokens) and tokens[place + 1].before[:1].isdigit())
-        return token.is_capitalized and not is_date and not (before and token.adjacent and before.folded in CALENDAR_CONTEXT)
-    if token.is_capitalized:
-        return True
+        before, after = token.previous, token.next
+        is_date = token.before[-1:].isdigit() or token.after[:1].isdigit() or (after is not None and after.before[:1].isdigit())
+        in_date = before is not None and token.adjacent and before.folded in CALENDAR_CONTEXT
+        return token.is_capitalized and is_first and not is_date and not in_date
     is_word = token.folded in FUNCTION_WORDS or token.folded in GREETINGS or token.folded in KIN
-    return len(token.text) > 2 and not is_word and lexicon.count(token) <= RARE  # noqa: PLR2004 - "an", "jo"
+    if not token.is_capitalized:
+        return len(token.text) > 2 and not is_word and lexicon.count(token) <= RARE  # noqa: PLR2004 - "an", "jo"
+    if not (is_word or lexicon.count(token) > RARE):
+        return True
+    says_nothing = token.opens or token.titled or not lexicon.capitals_tell
+    if is_first:
+        return not (says_nothing and is_word) or token.acts or token.ends_line or token.after.startswith((",", ":", "&", "!"))
+    return not says_nothing
 
 
 def know(roster: Roster, people: Iterable[Address], lexicon: Lexicon) -> Known:
@@ -147,8 +165,8 @@ def leaks_in(texts: Iterable[str], known: Known, lexicon: Lexicon) -> tuple[str,
         folded = f" {' '.join(_LETTERS.findall(fold(text)))} "
         if any(f" {name} " in folded for name in full_names):
             leaks.add("a name of the roster")
-        tokens = tokenize(text)
-        for place, token in enumerate(tokens):
-            if (token.folded in known.roster.parts or token.folded in known.header) and is_meant(tokens, place, lexicon):
+        for token in tokenize(text):
+            is_known = token.folded in known.roster.parts or token.folded in known.header
+            if is_known and is_meant(token, lexicon, is_first=known.is_first([token.folded])):
                 leaks.add("a name of the roster" if token.folded in known.roster.parts else "a name of the header")
     return tuple(sorted(leaks))

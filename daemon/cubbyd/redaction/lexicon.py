@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cubbyd.redaction.inflection import infinitives
+from cubbyd.redaction.inflection import english_bases, infinitives
 from cubbyd.redaction.token import Token
 from cubbyd.redaction.vocabulary import LANGUAGES, LISTED, Vocabulary
 from cubbyd.redaction.words import CALENDARS, NOT_NAMES
@@ -40,7 +40,7 @@ class Lexicon:
 
     def is_kept(self, token: Token) -> bool:
         """Tell words that stay: the configuration's, products, places, and the calendar of the mail's languages."""
-        words = {token.folded, *token.folded.split("-")} - {""}
+        words = set(token.folded.split("-")) - {""}
         calendar = any(words <= CALENDARS[language] for language in self.languages | _ENGLISH)
         return calendar or token.folded in self.keep or token.folded in NOT_NAMES
 
@@ -64,13 +64,13 @@ class Lexicon:
             return own
         if parts := _parts(token):
             return min(words.count(part, languages) for part in parts)
-        if token.lower.endswith("s") and (base := words.count(token.lower[:-1], languages)):
+        if base := max((words.count(base, languages) for base in english_bases(token.lower)), default=0):
             return base
         return LISTED if "es" in languages and self.is_spanish_verb(token) else 0
 
     def is_known(self, token: Token) -> bool:
         """Tell whether a word is in the list of any language, or made of such: a mail in one language has words of another."""
-        return self.count(token, EVERY_LANGUAGE) > 0 or self.is_compound(token)
+        return any(self.count(token, frozenset((language,))) for language in LANGUAGES) or self.is_compound(token)
 
     def is_spanish_verb(self, token: Token) -> bool:
         """Tell a form of a Spanish verb."""
@@ -93,7 +93,7 @@ class Lexicon:
 
     def _is_made_of(self, head: str, tail: str) -> bool:
         if self._is_german(tail) and (self._is_german(head) or self._is_german(head.removesuffix("s"))):
-            return max(len(head), len(tail)) > _SHORTEST_PLAIN_PART
+            return min(len(head), len(tail)) >= _SHORTEST_PLAIN_PART or max(len(head), len(tail)) > _SHORTEST_PLAIN_PART
         return all(len(part) >= _SHORTEST_PLAIN_PART and self.vocabulary.count(part, _ENGLISH) > RARE for part in (head, tail))
 
     def _is_german(self, word: str) -> bool:

@@ -18,6 +18,7 @@ from cubbyd.redaction.words import WORDS
 MIN_PHONE_DIGITS = 7
 MAX_PHONE_DIGITS = 15  # ITU-T E.164
 MIN_NUMBER_DIGITS = 6
+LAST_DAY = 31
 LONGEST_TOKEN = 80
 """No word is longer; a token that is may be a key, a tracking code, or a name behind a trick."""
 
@@ -150,11 +151,14 @@ _DAY_ALONE = (
     r"(?:(?:19|20)\d\d[/.-]\d\d(?:[/.-]\d\d)?|\d{1,2}[/.-]\d{1,2}(?:[/.-](?:(?:19|20)?\d\d))?\.?|\d{1,2}/(?:19|20)\d\d"
     r"|(?:19|20)\d\d)(?!\d)"
 )
-_DATES_ALONE = re.compile(rf"{_DAY_ALONE}(?:\s?[-\u2013/]\s?(?:{_DAY_ALONE}|\d\d?\.?(?!\d))| {_DAY_ALONE}){{0,3}}")
+_DATES_ALONE = re.compile(rf"{_DAY_ALONE}(?:\s?[-\u2013]\s?(?:{_DAY_ALONE}|\d\d?\.?(?!\d))| {_DAY_ALONE}){{0,3}}")
 
 
 def _is_dates(run: str) -> bool:
-    return bool(_DATES_ALONE.fullmatch(run.strip("()")))
+    if not _DATES_ALONE.fullmatch(run.strip("()")):
+        return False
+    small = [int(group) for group in _GROUPS.findall(run)[:2] if len(group) <= 2]  # noqa: PLR2004 - a day or a month
+    return all(number <= LAST_DAY for number in small)
 
 
 def _is_money(text: str, match: re.Match[str]) -> bool:
@@ -191,7 +195,8 @@ def _cued_numbers(text: str) -> Iterator[Span]:
         number = match[0].rstrip(_TRAILING)
         if not _DIGIT.search(number) or _PLAIN_AMOUNT.fullmatch(number) or _is_money(text, match) or _is_dates(number):
             continue
-        if _follows_cue(text[max(0, match.start() - _CUE_REACH) : match.start()]):
+        is_time = text[match.end() : match.end() + 1] == ":"
+        if not is_time and _follows_cue(text[max(0, match.start() - _CUE_REACH) : match.start()]):
             yield _span(match, Kind.NUMBER)
 
 

@@ -13,11 +13,9 @@ from itertools import takewhile
 from cubbyd.redaction.lexicon import COMMON, EVERYDAY, RARE, Lexicon
 from cubbyd.redaction.model import Finder, Kind, Span
 from cubbyd.redaction.token import Token, lines_of
-from cubbyd.redaction.vocabulary import LISTED
 from cubbyd.redaction.words import (
     ADDRESSEES,
     CLOSINGS,
-    DOINGS,
     FUNCTION_WORDS,
     GREETINGS,
     HONORIFICS,
@@ -73,7 +71,7 @@ class Recognizer:
 
     def _judge(self, token: Token) -> tuple[Kind, Finder] | None:
         lexicon = self.lexicon
-        if token.folded in _RELATIONS:
+        if token.folded in _RELATIONS and not _follows_honorific(token):
             return None
         if lexicon.is_kept(token):
             is_titled = token.previous is not None and token.previous.folded in TITLES
@@ -87,7 +85,7 @@ class Recognizer:
         is_sure = lexicon.capitals_tell and token.is_capitalized and not token.opens and not token.titled
         if token.folded in WORDS_AND_NAMES and is_sure:
             return Kind.PERSON, Finder.NAMES
-        if token.folded in FUNCTION_WORDS and not (token.folded in WORDS_AND_NAMES and _acts(token)):
+        if token.folded in FUNCTION_WORDS and not (token.folded in WORDS_AND_NAMES and token.acts):
             return None
         return (Kind.PERSON, Finder.NAMES) if self._is_name(token, is_sure=is_sure) else None
 
@@ -109,7 +107,7 @@ class Recognizer:
             return not count or (is_sure and count <= RARE)
         if not lexicon.vocabulary.words or len(token.text) < 3:  # noqa: PLR2004 - "Ok", "Re"
             return False
-        if is_sure and 0 < count <= HARDLY_A_WORD:
+        if is_sure and lexicon.languages == {"en"} and 0 < count <= HARDLY_A_WORD:
             return not lexicon.is_compound(token)
         if token.opens and lexicon.languages <= {"es", "fr"}:
             return False  # their lists lack too many forms
@@ -134,8 +132,8 @@ class Recognizer:
         if first and count <= EVERYDAY and (token.is_possessive or token.after.startswith(_SIGNS_AFTER_NAME)):
             return True
         if token.folded in WORDS_AND_NAMES:
-            return _acts(token)
-        does = _acts(token) or (after.adjacent and after.lower.endswith("ed") and not after.is_capitalized)
+            return token.acts
+        does = token.acts or (after.adjacent and after.lower.endswith("ed") and not after.is_capitalized)
         return does and count <= (EVERYDAY if first else RARE)
 
     # --- the words around ------------------------------------------------------------------------------------------
@@ -223,17 +221,22 @@ class Recognizer:
             is_full_name = len(signed) > 1 and self.lexicon.is_first(signed[0]) and not self.lexicon.is_kept(signed[0])
             is_alone = stands_off and (is_last or is_full_name)
             capitalized = all(token.is_capitalized or token.folded in PARTICLES for token in signed)
-            if (closes and len(above) <= 2 * SHORT_LINE_WORDS) or (is_alone and capitalized):
-                self._mark_signature(signed, marks)
+            is_closed = closes and len(above) <= 2 * SHORT_LINE_WORDS
+            if is_closed or (is_alone and capitalized):
+                self._mark_signature(signed, marks, is_closed=is_closed)
 
-    def _mark_signature(self, signed: Sequence[Token], marks: Marks) -> None:
+    def _mark_signature(self, signed: Sequence[Token], marks: Marks, *, is_closed: bool) -> None:
         """Mark the words of a signature where one of them is a name, or the only one is no everyday word."""
         lexicon = self.lexicon
         if any(token.folded in ORGANIZATION or token.folded in INSTITUTIONS for token in signed):
             return
         telling = [token for token in signed if token.folded not in _RELATIONS and not lexicon.is_kept(token)]
-        is_signed = any(lexicon.is_first(token) or lexicon.is_last(token) or not lexicon.is_known(token) for token in telling)
-        is_one = len(telling) == 1 and not self._is_everyday(telling[0], COMMON if telling[0].is_capitalized else RARE)
+        is_signed = any(
+            lexicon.is_first(token) or lexicon.is_last(token) or lexicon.count(token) <= HARDLY_A_WORD for token in telling
+        )
+        is_one = (
+            is_closed and len(telling) == 1 and not self._is_everyday(telling[0], COMMON if telling[0].is_capitalized else RARE)
+        )
         for token in telling if is_signed or is_one else ():
             limit = EVERYDAY if token.is_capitalized else RARE
             if token.folded in WORDS_AND_NAMES or (len(token.text) > 1 and not self._is_everyday(token, limit)):
@@ -246,7 +249,7 @@ class Recognizer:
             if joint is None or joint.previous is None:
                 continue
             one, other = joint.previous, token
-            if token.before == "," and token.ends_line and self.lexicon.is_first(token):
+            if token.before == "," and token.ends_line and self._is_partner(token):
                 one = joint  # "Name: Kim, Penny"
             elif "&" in token.before:
                 one = joint
@@ -262,8 +265,10 @@ class Recognizer:
             return False
         if token.folded in WORDS_AND_NAMES:
             return not token.opens
-        limit = EVERYDAY if self.lexicon.is_first(token) else (RARE if self.lexicon.capitals_tell else 0)
-        return not self._is_everyday(token, limit) and len(token.text) > 1
+        if self.lexicon.is_first(token):
+            return not self._is_everyday(token, EVERYDAY)
+        is_rare = self.lexicon.capitals_tell and not self._is_everyday(token, RARE)
+        return len(token.text) > 1 and (is_rare or not self.lexicon.is_known(token))
 
     def _extend(self, tokens: Sequence[Token], marks: Marks) -> None:
         """Take the rest of a name with what was found of it: last name, particles, initials, a first name before."""
@@ -288,14 +293,16 @@ class Recognizer:
             return token.next.adjacent and (token.next.is_capitalized or token.next.folded in PARTICLES)
         if token.is_initial:
             return True
-        if lexicon.is_kept(token) or token.folded in FUNCTION_WORDS or token.folded in _RELATIONS:
+        if lexicon.is_kept(token) or token.folded in FUNCTION_WORDS:
+            return False
+        if token.folded in _RELATIONS and not lexicon.is_last(token):
             return False
         count = lexicon.count(token)
         if not token.is_capitalized:
             return lexicon.is_last(token) and count <= RARE_TYPED_LOW and len(token.text) > 2  # noqa: PLR2004
         if token.titled or not lexicon.capitals_tell:
             return not count or lexicon.is_last(token)
-        follows_first = lexicon.is_first(before) and lexicon.count(before) <= RARE
+        follows_first = lexicon.count(before) <= RARE and (lexicon.is_first(before) or not lexicon.is_known(before))
         return follows_first or count <= (EVERYDAY if lexicon.is_last(token) else COMMON)
 
     def _are_initials(self, one: Token, other: Token) -> bool:
@@ -304,13 +311,15 @@ class Recognizer:
 
     def _leads(self, token: Token, after: Token) -> bool:
         """Tell a first name before a last name: "Summer Hofmann", "K. Stroud"."""
-        if token.is_initial:
+        if token.is_initial or (_is_particle(token) and token.is_capitalized):
             return True
         if not token.is_capitalized or not after.is_capitalized or self.lexicon.is_kept(token):
             return False
         if token.folded in FUNCTION_WORDS or token.folded in _RELATIONS or token.folded in ADDRESSEES:
             return False
-        return self.lexicon.is_first(token) or self.lexicon.count(token) <= (LISTED if self.lexicon.capitals_tell else 0)
+        if not self.lexicon.capitals_tell:
+            return self.lexicon.is_first(token) or not self.lexicon.count(token)
+        return self.lexicon.is_first(token) or self.lexicon.count(token) <= HARDLY_A_WORD
 
     def _drop_institutions(self, tokens: Sequence[Token], marks: Marks) -> None:
         """Unmark what the lists alone found before "Street" or "Elementary": a place or a firm."""
@@ -318,7 +327,7 @@ class Recognizer:
             before = token.previous
             if not token.is_capitalized or token.folded not in INSTITUTIONS or not token.adjacent or before is None:
                 continue
-            if self.lexicon.is_first(before) and self.lexicon.count(before) <= RARE:
+            if self.lexicon.is_widespread(before) or not self.lexicon.is_known(before):
                 continue  # "Khalid Church" is a person
             while before is not None and before.start in marks and marks[before.start][1] is Finder.NAMES:
                 marks.pop(token.start, None)
@@ -352,6 +361,6 @@ def _is_particle(token: Token) -> bool:
     return token.folded in PARTICLES or token.text in ("Ó", "i")
 
 
-def _acts(token: Token) -> bool:
-    """Tell whether a verb follows that only people are followed by: "Will has a cough"."""
-    return token.next is not None and token.next.adjacent and token.next.lower in DOINGS
+def _follows_honorific(token: Token) -> bool:
+    """Tell "Ms. Love" from a closing."""
+    return token.adjacent and token.previous is not None and token.previous.folded in HONORIFICS and token.is_capitalized

@@ -107,10 +107,10 @@ class Redactor:
 
 def _repeats(tokens: Sequence[Token], recognizer: Recognizer) -> Iterable[Span]:
     """Find the names that were found elsewhere in the mail."""
-    for place, token in enumerate(tokens):
+    for token in tokens:
         forms = (token.folded, token.folded[:-1]) if token.folded.endswith("s") else (token.folded,)
         name = next((form for form in forms if form in recognizer.found), None)
-        if name is None or not is_meant(tokens, place, recognizer.lexicon):
+        if name is None or not is_meant(token, recognizer.lexicon):
             continue
         if token.opens and recognizer.lexicon.count(token) > EVERYDAY:
             continue

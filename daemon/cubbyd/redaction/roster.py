@@ -105,7 +105,8 @@ class Roster:
     people: tuple[Person, ...] = ()
     parts: dict[str, tuple[Person, ...]] = field(init=False, repr=False)
     """Folded word -> everybody in whose name it is."""
-    longest: int = field(init=False, repr=False, default=0)
+    first: frozenset[str] = field(init=False, repr=False)
+    """The first words of the names, folded."""
 
     def __post_init__(self) -> None:
         """Index the names."""
@@ -115,6 +116,8 @@ class Roster:
                 if len(word) > 1 and fold(word) not in _PARTICLES:
                     for spelling in spellings(word):
                         parts[spelling].append(person)
+        first = {fold(words[0]) for person in self.people if (words := _WORD.findall(person.name))}
+        object.__setattr__(self, "first", frozenset(first))
         object.__setattr__(self, "parts", {word: tuple(dict.fromkeys(bearers)) for word, bearers in parts.items()})
 
     def identify(self, words: list[str]) -> tuple[Kind, str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cubbyd.redaction.roster import fold
-from cubbyd.redaction.words import TITLES
+from cubbyd.redaction.words import DOINGS, TITLES
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*\.?(?:-[^\W\d_]+(?:['’][^\W\d_]+)*)*")
 _SENTENCE_END = frozenset('.!?:;"“”„«»()[]{}•*-–—>|/…&')
@@ -58,6 +58,11 @@ class Token:
     def after(self) -> str:
         """What stands between it and the next word, blanks aside; a line's end counts as nothing."""
         return self.next.before if self.next is not None and self.next.line == self.line else ""
+
+    @property
+    def acts(self) -> bool:
+        """Tell whether a verb follows that only people are followed by: "Will has a cough"."""
+        return self.next is not None and self.next.adjacent and self.next.lower in DOINGS
 
     @property
     def ends_line(self) -> bool:
