@@ -15,8 +15,11 @@ from cubbyd.errors import ModelFileError, UnknownKind
 
 ENTRY_POINTS = "cubbyd.classifiers"
 
+OpenKind = Callable[[str], Classifier]
+"""Opens another backend by its kind: what a backend made of backends is given."""
 
-def _open_local(config: Config) -> Classifier:
+
+def _open_local(config: Config, _: OpenKind) -> Classifier:
     from cubbyd.classify.local import LocalClassifier
     from cubbyd.classify.modelfile import load_model
     from cubbyd.message import RENDERER_VERSION
@@ -35,7 +38,7 @@ def _open_local(config: Config) -> Classifier:
     return LocalClassifier(model)
 
 
-BACKENDS: Mapping[str, Callable[[Config], Classifier]] = {"local": _open_local}
+BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {"local": _open_local}
 
 
 def known_kinds() -> list[str]:
@@ -45,9 +48,15 @@ def known_kinds() -> list[str]:
 
 def load_classifier(config: Config) -> Classifier:
     """Load the backend that the configuration names. Raises UnknownKind, ModelFileError."""
-    kind = config.classifier.kind
+    return _open(config, config.classifier.kind, ())
+
+
+def _open(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
+    """Open a backend; outer are those that it is a part of, which it must not be made of again."""
+    if kind in outer:
+        raise UnknownKind(kind, [known for known in known_kinds() if known not in outer])
     if kind in BACKENDS:
-        return BACKENDS[kind](config)
+        return BACKENDS[kind](config, lambda inner: _open(config, inner, (*outer, kind)))
     for point in entry_points(group=ENTRY_POINTS, name=kind):
         loaded: Classifier = point.load()(config)
         return loaded
