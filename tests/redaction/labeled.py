@@ -243,9 +243,7 @@ def _examples(roster: Roster) -> Iterator[Marked]:
     for line in (HERE / "sample" / "example_marks.jsonl").read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         example = json.loads(examples[entry["line"] - 1])
-        yield _marked(
-            f"example {entry['line']}", (example["subject"], example["body"]), entry["marks"], (), roster, WRITTEN
-        )
+        yield _marked(f"example {entry['line']}", (example["subject"], example["body"]), entry["marks"], (), roster, WRITTEN)
 
 
 def _marked(
