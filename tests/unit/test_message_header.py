@@ -81,7 +81,7 @@ def test_raw_letters_in_a_header_are_utf8_or_western(raw: bytes) -> None:
         ("Parents: a@example.com, b@example.com;", [("", "a@example.com"), ("", "b@example.com")]),
         ("undisclosed-recipients:;", []),
         ("=?utf-8?Q?M=C3=BCller=2C_Grete?= <g@example.com>", [("Müller, Grete", "g@example.com")]),
-        ('"Anna <anna@example.com>', [("", "anna@example.com")]),  # a quote that never ends
+        ('"Anna <anna@example.com>', [("Anna", "anna@example.com")]),  # a quote that never ends
         ('"', []),
         ("<[x@y.z]>", [("", "[x@y.z]")]),
         ("Reception", [("Reception", "")]),

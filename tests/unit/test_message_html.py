@@ -24,7 +24,7 @@ from cubbyd.message.html import html_to_text
         ("<head><title>t</title><style>p{}</style></head><body><script>1</script>x</body>", "x"),
         ("a<!-- b -->c<!--[if mso]><p>d</p><![endif]-->e", "ace"),
         ("<![if !mso]><p>shown</p><![endif]>", "shown"),
-        ("<html><body>one</body></html><html><body>two</body></html>", "onetwo"),
+        ("<html><body>one</body></html><html><body>two</body></html>", "one\n\ntwo"),
         ("a</>b</ c>d<p>e</p>", "abd\ne"),
         ("no markup < 5 & more", "no markup < 5 & more"),
         ("", ""),

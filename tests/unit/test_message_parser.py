@@ -90,7 +90,7 @@ def test_an_attached_mail_is_the_text_where_there_is_no_other() -> None:
     inner = "Content-Type: message/rfc822\n\nSubject: Re: Sick note\nFrom: x@example.org\n\nWyatt has a fever"
     alone, beside = parse(_multipart("mixed", inner)), parse(_multipart("mixed", PLAIN + "see below", inner))
     assert (alone.text, Flag.FORWARD in alone.flags) == ("Sick note\nWyatt has a fever", True)
-    assert (beside.text, Flag.FORWARD in beside.flags) == ("see below", False)
+    assert (beside.text, Flag.FORWARD in beside.flags) == ("see below\n\nSick note\nWyatt has a fever", True)
 
 
 @pytest.mark.parametrize(

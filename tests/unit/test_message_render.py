@@ -59,7 +59,7 @@ def test_names_of_attachments_are_what_an_empty_mail_says() -> None:
 
 
 def test_the_version_goes_with_it() -> None:
-    assert render_text("a", "b").version == RENDERER_VERSION == "1"
+    assert render_text("a", "b").version == RENDERER_VERSION == "2"
 
 
 def test_a_sentence_without_blanks_is_not_little() -> None:

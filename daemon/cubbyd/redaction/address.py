@@ -34,7 +34,7 @@ _JOIN = _any("eu_join")
 _EU_TOWN = rf"(?:[A-Z]{{1,3}}-)?\d{{4,5}}[ ]{_CAP}(?:[ /](?:{_CAP}|(?:{_JOIN})[ ]{_CAP})){{0,3}}(?:[ ]\(\w{{2,20}}\))?"
 _REST_WITH_CODE = re.compile(
     rf"[^\n!?;]{{0,60}}?\n?[^\n!?;]{{0,40}}?"
-    rf"(?:(?-i:{_STATES})\.?,?[ ]{_ZIP}|{_CODE}|(?<![\w$€£]){_EU_TOWN}|(?<=, )CP[ ]\d{{5}})",
+    rf"(?:(?-i:{_STATES})\.?,?[ ]{_ZIP}|{_CODE}|{_CAP},?[ ]{_ZIP}|(?<![\w$€£]){_EU_TOWN}|(?<=, )CP[ ]\d{{5}})",
     re.IGNORECASE,
 )
 _UNIT = (
@@ -44,10 +44,12 @@ _UNIT = (
     r"|(?:piso|planta|puerta|esc|escalera|bajo|[áa]tico|pta|int|depto|dpto|apto|portal|bloque|b[âa]t|b[âa]timent|appt?"
     r"|appartement|[ée]tage|r[ée]sidence|col|colonia)\b\.?(?:[ ]?[\wºª]{1,20}){0,2})){0,3}"
 )
+_PART = rf"(?:(?:{_CAP}|\d{{1,4}}[A-Za-z]?)(?:[ ](?:(?:{_JOIN})[ ])?(?:{_CAP}|\d{{1,2}}(?!\d))){{0,4}})"
+"""A piece of an address between commas: Col. Centro, Dublin 2, Co. Dublin."""
+_END = r"(?=[ ]?(?:$|[\n.,;:)|]))"
 _REST = re.compile(
-    rf"{_UNIT}(?:,[ ]?(?:{_CAP}(?:[ ]{_CAP}){{0,3}}(?:[ ]\d{{1,2}})?,?[ ](?-i:{_STATES})(?!\w)"
-    rf"|{_CAP}(?:[ ](?:{_JOIN}[ ])?{_CAP}){{0,2}}(?=[ ]?(?:$|[\n.,;)]))(?![ ]?,[ ][a-z]))"
-    rf"|,?[ ]{{1,2}}(?:[a-z]{{3,20}}[ ]){{0,2}}{_ZIP})?",
+    rf"{_UNIT}(?:,[ ]?{_PART}{_END}(?![ ]?,[ ](?-i:[a-z]))){{0,3}}(?:,?[ ]{{1,2}}(?:[a-z]{{3,20}}[ ]){{0,2}}{_ZIP})?"
+    rf"(?:[ ]?,?[ ]?\n(?!{_any('no_town')}){_PART}(?:,[ ]{_PART}){{0,2}}(?=[ ]?,?(?:\n|$)))?",
     re.IGNORECASE | re.MULTILINE,
 )
 
@@ -57,13 +59,13 @@ _KINDS = _any("english_kinds")
 _PLAIN_KINDS = _any("plain_kinds")
 _WIND = r"(?:(?:NE|NW|SE|SW|N|S|E|W|North|South|East|West)\.?[ ])?"
 _FLAT = r"(?:(?:Flat|Unit|Apt\.?|Apartment|Suite)[ ]\w{1,5},?[ ])?"
-_COUNT = r"(?:\d{1,6}(?:[ ]?[A-Za-z](?!\w))?(?:-\d{1,5})?|(?-i:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten))"
+_COUNT = r"(?:(?-i:[NSEW]\d{1,3}[NSEW]\d{3,5})|\d{1,6}(?:[ ]?[A-Za-z](?!\w)|[ ]\d/\d|½)?(?:-\d{1,5})?|(?-i:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten))"
 _ENGLISH = re.compile(
     rf"{_NOT_BEFORE}{_FLAT}{_COUNT},?[ ]{_WIND}"
-    rf"(?:(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th))[ ]){{1,4}}?(?:{_KINDS})\b\.?"
+    rf"(?:(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the|and|de|la|las|los|del|el)[ ]){{1,5}}?(?:{_KINDS})\b\.?"
     r"(?:[ ](?-i:NE|NW|SE|SW|N|S|E|W)\b\.?)?(?:[ ]\d{1,4}\b)?"
-    rf"|(?-i:Broadway|Highway|Route|The[ ][A-Z][a-z]{{2,15}})(?:[ ]\d{{1,4}})?\b)"
-    rf"|\bP\.?[ ]?O\.?[ ]?Box[ ]\d{{1,6}}",
+    rf"|(?-i:Broadway|Highway|Hwy|Route|The[ ][A-Z][a-z]{{2,15}})(?:[ ]\d{{1,4}})?\b|(?:avenue|ave)\b\.?[ ]of[ ](?:the[ ])?{_CAP})"
+    rf"|\b(?:P\.?[ ]?O\.?[ ]?Box|(?:RR|R\.R\.|HC)[ ]?\d{{1,3}},?[ ]Box)[ ]\d{{1,6}}",
     re.IGNORECASE,
 )
 _ENGLISH_BY_STATE = re.compile(
@@ -79,7 +81,8 @@ _TYPED_LOW = re.compile(
 _SPANISH_WORD = rf"(?:{_CAP}|d[’']{_CAP}|\d{{1,2}}(?!\w)|(?:de|del|la|las|los|el|san|santa|santo|y|e|do|da|dos)(?!\w))"
 _SPANISH = re.compile(
     rf"(?<!\w)(?:{_any('spanish_kinds')})[ ]?{_SPANISH_WORD}(?:[ ]{_SPANISH_WORD}){{0,6}},?[ ]?"
-    rf"(?:(?:n[ºo°]?\.?[ºo°]?|núm\.?|num\.?|número|#|km)[ ]?)?\d{{1,5}}(?!\w|:|[.,]\d)(?:[ ]?(?:bis|[a-z])(?!\w))?"
+    rf"(?:(?:(?:n[ºo°]?\.?[ºo°]?|núm\.?|num\.?|número|#|km|parcela|manzana|lote|casa)[ ]?)?\d{{1,5}}(?!\w|:|[.,]\d)|s/n\b)"
+    rf"(?:[ ]?(?:bis|[a-z])(?!\w))?"
     rf"|(?<!\w)(?:carrera|cra|cr|calle|cl|avenida|av|diagonal|dg|transversal|tv)\.?[ ]\d{{1,3}}[ ]?[a-z]?"
     rf"[ ]?(?:#|n[o°º]\.?)[ ]?\d{{1,3}}[ ]?[a-z]?[ ]?-[ ]?\d{{1,3}}"
     rf"|\bapartado(?: de correos)?[ ]\d{{1,6}}",
@@ -94,7 +97,8 @@ _FRENCH = re.compile(
     rf"(?:[ ]{_FRENCH_WORD}){{0,6}}"
     rf"|(?<!\w)(?-i:Rue|Avenue|Av\.|Boulevard|Bd|Place|Chemin|Ch\.|Impasse|Allée|Quai|Cours|Route|Rte|Square|Chaussée)[ ]"
     rf"{_FRENCH_WORD}(?:[ ]{_FRENCH_WORD}){{0,5}}?,?[ ]\d{{1,4}}(?:[ ]?[a-d](?!\w))?(?![\w:]|[.,]\d|[ ]?(?:h|€|euros?)\b)"
-    rf"|\b(?-i:B\.?P\.?)[ ]\d{{1,5}}",
+    rf"|\b(?-i:B\.?P\.?)[ ]\d{{1,5}}|\b(?:lieu-?dit|r[ée]sidence|hameau|ferme)[ ]{_FRENCH_WORD}(?:[ ]{_FRENCH_WORD}){{0,4}}"
+    rf"(?=,[ ]?(?:app|b[âa]t)|,?[ ]?\n?(?:\d{{5}})[ ]{_CAP})",
     re.IGNORECASE,
 )
 _TOWN_ALONE = re.compile(

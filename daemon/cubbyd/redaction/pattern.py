@@ -158,7 +158,7 @@ def _is_dates(run: str) -> bool:
     if not _DATES_ALONE.fullmatch(run.strip("()")):
         return False
     small = [int(group) for group in _GROUPS.findall(run)[:2] if len(group) <= 2]  # noqa: PLR2004 - a day or a month
-    return all(number <= LAST_DAY for number in small)
+    return all(1 <= number <= LAST_DAY for number in small)
 
 
 def _is_money(text: str, match: re.Match[str]) -> bool:
