@@ -1,7 +1,7 @@
 """Texts in which every name and number is marked, and what a redactor did with them.
 
-`tuning` and `holdout` are templates with slots and lists of what to put into them; the second was written by other hands, after
-other ideas, and was never looked at when the redactor was written. `sample` marks the sample mailbox by hand.
+`validation` and `holdout` are templates with slots and lists of what to put into them, written by two other hands without a
+look at the redactor: it was measured on each once, and only then tuned on the first. `sample` marks the sample mailbox by hand.
 A thing is recalled if every letter and digit of it is masked. A word outside all marks that is masked is masked for nothing.
 """
 

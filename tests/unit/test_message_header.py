@@ -112,7 +112,8 @@ def test_of_many_references_the_first_and_the_newest_are_kept() -> None:
 @pytest.mark.parametrize(
     ("value", "text", "flags"),
     [
-        ("[EXTERN] AW: Re[2]: WG: Rechnung Mai", "Rechnung Mai", {Flag.REPLY, Flag.FORWARD}),
+        ("[EXTERN] AW: Re[2]: WG: Rechnung Mai", "Rechnung Mai", {Flag.REPLY}),  # an answer to a forward is no forward
+        ("WG: AW: Rechnung Mai", "Rechnung Mai", {Flag.FORWARD, Flag.REPLY}),
         ("RV: Horario", "Horario", {Flag.FORWARD}),
         ("TR : Cantine", "Cantine", {Flag.FORWARD}),
         ("***SPAM*** Re: Menu", "Menu", {Flag.REPLY}),

@@ -24,7 +24,7 @@ CASES = {
     "attachments-only": ("", ""),
     "auto-reply": ("Automatische Antwort: Ausflug", "Ich bin bis 12.5. nicht im Haus."),
     "bounce-dsn": ("Undelivered", "Delivery failed"),
-    "calendar-invite": ("Einladung", "Calendar request: Elterngespräch, Mia"),
+    "calendar-invite": ("Einladung", "Calendar request: Elterngespräch, Mia\n2024-05-06 08:00 (UTC)"),
     "charset-gb2312-real-gbk": ("Test", "张三今天请假镕"),
     "charset-iso2022jp": ("こんにちは", "お休みします"),
     "charset-koi8-8bit": ("Test", "Привет мир"),
@@ -77,7 +77,7 @@ FLAGS = {
     "encrypted": {Flag.ENCRYPTED},
     "forward-as-attachment": {Flag.FORWARD},
     "mp-missing-end": {Flag.TRUNCATED},
-    "subject-prefix-chain": {Flag.REPLY, Flag.FORWARD},
+    "subject-prefix-chain": {Flag.REPLY},
     "subject-q-underscore": {Flag.REPLY},
     "tnef-winmail": {Flag.TNEF},
 }

@@ -1,7 +1,7 @@
 """Bytes to text, where the label may be missing, unknown, or a lie.
 
 The order is the one that left the fewest replacement characters over 2,500 real and malformed mails: byte order mark, valid
-UTF-8 under a label that says little, the label, UTF-8, a sibling that the label is often mistaken for, windows-1252.
+UTF-8 under a label of one byte a letter, the label, UTF-8, a sibling that the label is often mistaken for, windows-1252.
 A label is looked up in a closed table, never in Python's codec registry, which imports modules by name and knows codecs
 that are no charsets (zlib, rot13, idna).
 """
@@ -35,6 +35,7 @@ _CODECS = {
     "latin9": "iso8859-15",
     **dict.fromkeys(("utf8", "unicode11utf8", "utf8mb4", "cp65001"), "utf-8"),
     **{f"utf{kind}": f"utf-{kind}" for kind in ("7", "16", "32")},
+    **dict.fromkeys(("unicode11utf7", "xunicode20utf7", "csunicode11utf7"), "utf-7"),
     **{f"utf{width}{order}": f"utf-{width}-{order}" for width in (16, 32) for order in ("le", "be")},
     "unicode": "utf-16",
     **{f"{family}{page}": f"cp{page}" for family in ("cp", "ibm") for page in (437, 850, 852, 855, 858, 866)},
@@ -52,8 +53,11 @@ _CODECS = {
     **dict.fromkeys(("eucjp", "xeucjp"), "euc_jp"),
 }
 
-# Codecs in which ASCII bytes need not be ASCII text.
-_STATEFUL = frozenset(codec for codec in _CODECS.values() if codec.startswith(("utf-7", "utf-16", "utf-32", "iso2022", "hz")))
+# Codecs in which ASCII bytes need not be ASCII text: those that were made to go through seven bits, and wide ones.
+_SEVEN_BIT = frozenset(codec for codec in _CODECS.values() if codec.startswith(("utf-7", "iso2022", "hz")))
+_STATEFUL = _SEVEN_BIT | {codec for codec in _CODECS.values() if codec.startswith(("utf-16", "utf-32"))}
+# A byte for a letter, and real text in them is no valid UTF-8. Short words of Thai and of the pages of DOS may be.
+_SINGLE_BYTE = frozenset(codec for codec in _CODECS.values() if codec.startswith(("iso8859", "cp125", "koi8", "mac")))
 
 _SIBLINGS = {
     "iso2022_jp_ext": ("cp932", "euc_jp"),
@@ -74,6 +78,8 @@ MAX_LABEL_CHARS = 40
 
 def find_codec(label: str) -> str:
     """Find Python's codec for a charset label; empty where the label is unknown or no charset."""
+    if not label:
+        return ""
     return _CODECS.get(_NOT_LETTER_OR_DIGIT.sub("", label[:MAX_LABEL_CHARS]).lower(), "")
 
 
@@ -85,10 +91,13 @@ def decode(data: bytes, label: str = "") -> tuple[str, bool]:
             return data.decode("ascii"), bool(codec or not label)
         if codec in ("", WESTERN, "utf-8") and (text := _decode_utf8(data, labeled=codec == "utf-8")) is not None:
             return text, codec == "utf-8" or not label
+        if codec in _SINGLE_BYTE and (text := _decode_strictly(data, "utf-8")) is not None and len(data) - len(text) > 1:
+            return text, False
     for mark, marked in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(marked, "replace"), True
-    for candidate in (codec, "utf-8", *_SIBLINGS.get(codec, ())):
+    others = () if codec in _SEVEN_BIT and data.isascii() else ("utf-8", *_SIBLINGS.get(codec, ()))
+    for candidate in (codec, *others):
         if candidate and (text := _decode_strictly(data, candidate)) is not None:
             return text, candidate == codec
     return _decode_loosely(data, codec or "utf-8"), False

@@ -15,6 +15,7 @@ _PLACEHOLDER = re.compile(
 )
 _TAG = re.compile(r"[<\uff1c]\s?(/?)\s?(mail|quoted)\s?/?\s?[>\uff1e]", re.IGNORECASE)
 # Of chat templates, "<|im_start|>": the two halves are taken one by one, so that no nesting leaves a whole one.
+_HALVES = ("<|", "|>", "\uff1c", "\uff1e", "\uff5c")
 _TEMPLATE = re.compile(r"[<\uff1c][|\uff5c]|[|\uff5c][>\uff1e]")
 
 
@@ -22,7 +23,8 @@ def neutralize(text: str) -> str:
     """Put what imitates our markers into round brackets. Idempotent; linear; quick where there is none."""
     if "[" in text or "\uff3b" in text:
         text = _PLACEHOLDER.sub(r"(\1)", text)
-    if "<" in text or ">" in text or "\uff1c" in text or "\uff1e" in text:
+    if "<" in text or "\uff1c" in text:
         text = _TAG.sub(r"(\1\2)", text)
+    if any(half in text for half in _HALVES):
         text = _TEMPLATE.sub(lambda match: ")" if match[0][-1] in ">\uff1e" else "(", text)
     return text

@@ -17,7 +17,7 @@ class Flag(StrEnum):
     BOUNCE = "bounce"  # a delivery report (RFC 3464)
     CALENDAR = "calendar"  # carries a text/calendar part
     ENCRYPTED = "encrypted"  # S/MIME or PGP; its text cannot be read
-    TNEF = "tnef"  # carries winmail.dat
+    TNEF = "tnef"  # carries winmail.dat, whose contents are not read
     TRUNCATED = "truncated"  # a limit of ours or of the fetch cut it
 
 
@@ -52,6 +52,10 @@ class ParsedMessage:
     message_id: str = ""
     references: tuple[str, ...] = ()
     list_id: str = ""
+    auto_submitted: str = ""
+    """The keyword of Auto-Submitted (RFC 3834): "no", "auto-replied", "auto-generated"; empty where it is missing."""
+    content_language: str = ""
+    """Two letters, of Content-Language; empty where it is missing or unknown. See cubbyd.message.language."""
     text: str = ""
     """What the sender wrote now; for a forwarded mail, the forwarded text."""
     quoted: str = ""

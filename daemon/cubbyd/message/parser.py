@@ -9,26 +9,32 @@ the mail stays in the inbox for a person.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from cubbyd.message.calendar import describe_invitation
-from cubbyd.message.header import EMPTY, Headers, parse_date, parse_ids
-from cubbyd.message.model import Address, Attachment, Flag, ParsedMessage
-from cubbyd.message.part import Body, Part, Walk, choose_body
+from cubbyd.message.contents import Contents
+from cubbyd.message.header import parse_date
+from cubbyd.message.inline import cut_files
+from cubbyd.message.language import read_content_language
+from cubbyd.message.link import drop_link_targets
+from cubbyd.message.marker import neutralize
+from cubbyd.message.model import Address, Flag, ParsedMessage
+from cubbyd.message.part import Walk
 from cubbyd.message.quote import split_text
-from cubbyd.message.special import flags_of_headers, flags_of_part
+from cubbyd.message.sealed import Seal, open_pgp
+from cubbyd.message.special import auto_submitted, flags_of_headers
 from cubbyd.message.subject import read_subject
 from cubbyd.message.unicode import clean_text
 
 MAX_MESSAGE_BYTES = 25 * 1024 * 1024
-MAX_ATTACHMENTS = 100
+"""Of one mail; few servers take a larger one, and the daemon fetches less."""
 MAX_DEFECTS = 20
-MAX_CALENDARS = 3
+"""Named for one mail; who reads more of them?"""
+FEW_WORDS = 5
+"""Above an attached mail: "FYI" or "please see below" means that the attached mail is the message."""
+
+TOO_LONG = "text too long"
 
 _BEFORE_HEADER = re.compile(rb"(?:\xef\xbb\xbf|[ \t]*+\n)*+(?:>?From [^\n]*+\n)?")
-_PGP_SEALED = "-----BEGIN PGP MESSAGE-----"
-_PGP_SIGNED = re.compile(r"-----BEGIN PGP SIGNED MESSAGE-----\n(?:Hash: [^\n]*\n)?|-----BEGIN PGP SIGNATURE-----(?s:.*)")
-_DETACHED_SIGNATURES = frozenset(("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"))
 
 
 def parse(raw: bytes) -> ParsedMessage:
@@ -45,110 +51,88 @@ def from_text(subject: str, body: str, *, from_list: bool = False) -> ParsedMess
     from_list says that the subject may begin with a mailing list's [tag].
     """
     title = read_subject(subject, from_list=from_list)
-    text, sealed, _ = clean_text(body).partition(_PGP_SEALED)
-    split = split_text(_PGP_SIGNED.sub("", text) if "-----BEGIN PGP" in text else text, forward=Flag.FORWARD in title.flags)
+    rest, files, defects = cut_files(body)
+    text, is_encrypted = open_pgp(neutralize(drop_link_targets(clean_text(rest))))
+    split = split_text(
+        text,
+        forward=Flag.FORWARD in title.flags,
+        reply=Flag.REPLY in title.flags,
+        is_dashed="\n-- \n" in body or "\n-- \r\n" in body,
+    )
     flags = title.flags
     if split.forwarded:
         flags |= {Flag.FORWARD}
-    if sealed:
+    if is_encrypted:
         flags |= {Flag.ENCRYPTED}
-    return ParsedMessage(subject=title.text, text=split.new, quoted=split.quoted, signature=split.signature, flags=flags)
-
-
-@dataclass(slots=True)
-class _Contents:
-    """What the walk through the parts has gathered."""
-
-    plain: list[Part] = field(default_factory=list)
-    html: list[Part] = field(default_factory=list)
-    calendars: list[Part] = field(default_factory=list)
-    attachments: list[Attachment] = field(default_factory=list)
-    flags: set[Flag] = field(default_factory=set)
-    inner: _Contents | None = None
-    """Of the mails attached to this one."""
-    inner_headers: Headers = EMPTY
-    """Of the first of them."""
-
-    def add(self, part: Part) -> None:
-        """Put a part where it belongs."""
-        kind = part.content_type
-        if part.embedded:
-            self._add_inner(part)
-            return
-        self.flags |= flags_of_part(part)
-        if kind.startswith("multipart/") or kind in _DETACHED_SIGNATURES:
-            return
-        if part.is_attachment or not kind.startswith("text/"):
-            self._attach(part)
-        elif kind == "text/calendar":
-            self.calendars.append(part)
-        elif kind == "text/html":
-            self.html.append(part)
-        elif kind in ("text/plain", "text/enriched", "text/markdown"):
-            self.plain.append(part)
-        else:
-            self._attach(part)
-
-    def _add_inner(self, part: Part) -> None:
-        if self.inner is None:
-            self.inner, self.inner_headers = _Contents(), part.headers
-        self.inner.add(replace(part, embedded=False))
-
-    def _attach(self, part: Part) -> None:
-        """List a part by its name; pictures that belong to the HTML, and nameless parts, are none of the sender's files."""
-        is_picture = bool(self.html) and part.content_type.startswith("image/") and "content-id" in part.headers
-        if len(self.attachments) < MAX_ATTACHMENTS and (part.is_attachment or (part.name and not is_picture)):
-            self.attachments.append(Attachment(name=part.name, content_type=part.content_type))
-
-    def body(self) -> Body:
-        """Choose the text; that of an attached mail, under its subject, where there is nothing else."""
-        body = choose_body(self.plain, self.html)
-        invitations = [describe_invitation(part.text()[0]) for part in self.calendars[:MAX_CALENDARS]]
-        if body.text:
-            headings = [invitation.partition("\n")[0] for invitation in invitations]
-            return replace(body, text="\n".join(filter(None, (*headings, body.text))))
-        if any(invitations):
-            return replace(body, text="\n\n".join(filter(None, invitations)))
-        return self._inner_body() if self.inner else body
-
-    def _inner_body(self) -> Body:
-        body = self.inner.body() if self.inner else Body()
-        text = f"{read_subject(self.inner_headers.text('subject')).text}\n{body.text}".strip()
-        if text:
-            self.flags.add(Flag.FORWARD)
-        return replace(body, text=text)
+        defects.append(Seal.PGP.value)
+    if split.is_cut:
+        flags |= {Flag.TRUNCATED}
+        defects.append(TOO_LONG)
+    if title.is_cut:
+        defects.append("subject too long")
+    return ParsedMessage(
+        subject=neutralize(title.text),
+        text=split.new,
+        quoted=split.quoted,
+        signature=split.signature,
+        attachments=tuple(replace(file, name=neutralize(file.name)) for file in files),
+        flags=flags,
+        defects=tuple(defects),
+    )
 
 
 def _parse(raw: bytes) -> ParsedMessage:
     walk = Walk(_normalize(raw[:MAX_MESSAGE_BYTES]))
-    contents = _Contents()
-    for part in walk:
-        contents.add(part)
-    body = contents.body()
+    contents = Contents(walk)
     headers = walk.top.headers
-    message = from_text(headers.text("subject"), body.text, from_list="list-id" in headers)
-    defects = list(walk.defects)
-    if not body.labels_were_true:
-        defects.append("charset label unknown or wrong")
-    if len(raw) > MAX_MESSAGE_BYTES:
-        defects.append("too long")
-    flags = message.flags | contents.flags | flags_of_headers(headers)
-    if walk.is_cut or len(raw) > MAX_MESSAGE_BYTES:
+    message = from_text(headers.text("subject"), contents.text, from_list="list-id" in headers)
+    flags = contents.flags | flags_of_headers(headers)
+    if Flag.BOUNCE not in flags and not message.quoted and len(message.text.split()) < FEW_WORDS:
+        message = _with_attached_mails(message, contents)
+    is_too_long = len(raw) > MAX_MESSAGE_BYTES
+    if walk.is_cut or contents.is_cut or is_too_long:
         flags |= {Flag.TRUNCATED}
+    found = {
+        "sender": _sender(headers.addresses("from") or headers.addresses("sender")),
+        "to": headers.addresses("to"),
+        "cc": headers.addresses("cc"),
+        "reply_to": headers.addresses("reply-to"),
+        "references": headers.ids("references", "in-reply-to"),
+    }
+    # What was cut of the header is known only after it was read.
+    defects = [*contents.defects(), *message.defects, *(("too long",) if is_too_long else ())]
     return replace(
         message,
-        sender=_sender(headers),
-        to=headers.addresses("to"),
-        cc=headers.addresses("cc"),
-        reply_to=headers.addresses("reply-to"),
+        **found,
         date=parse_date(headers.raw("date")) if "date" in headers else None,
-        message_id=next(iter(parse_ids(headers.raw("message-id"))), ""),
-        references=parse_ids(f"{headers.raw('references')} {headers.raw('in-reply-to')}"),
+        message_id=next(iter(headers.ids("message-id")), ""),
         list_id=headers.text("list-id"),
-        attachments=tuple(contents.attachments),
-        flags=flags,
-        defects=tuple(dict.fromkeys(defects))[:MAX_DEFECTS],
+        auto_submitted=auto_submitted(headers),
+        content_language=read_content_language(headers.raw("content-language")),
+        attachments=contents.attachments + message.attachments,
+        flags=message.flags | flags,
+        defects=_at_most(tuple(dict.fromkeys(defects))) if defects else (),
     )
+
+
+def _with_attached_mails(message: ParsedMessage, contents: Contents) -> ParsedMessage:
+    """Where the sender wrote nothing, or a word or two, the mails that she attached are what she wants to be read."""
+    for headers, body in contents.open_mails():
+        inner = from_text(headers.text("subject"), body.text)
+        message = replace(
+            message,
+            text="\n\n".join(filter(None, (message.text, f"{inner.subject}\n{inner.text}".strip()))),
+            quoted="\n\n".join(filter(None, (message.quoted, inner.quoted))),
+            signature="\n\n".join(filter(None, (message.signature, inner.signature))),
+            attachments=message.attachments + inner.attachments,
+            flags=message.flags | {Flag.FORWARD} | (inner.flags & {Flag.ENCRYPTED, Flag.TRUNCATED}),
+            defects=message.defects + inner.defects,
+        )
+    return message
+
+
+def _at_most(defects: tuple[str, ...]) -> tuple[str, ...]:
+    return defects if len(defects) <= MAX_DEFECTS else (*defects[: MAX_DEFECTS - 1], "more defects")
 
 
 def _normalize(raw: bytes) -> bytes:
@@ -159,5 +143,8 @@ def _normalize(raw: bytes) -> bytes:
     return raw[before.end() :] if before and before.end() else raw
 
 
-def _sender(headers: Headers) -> Address:
-    return next(iter(headers.addresses("from") or headers.addresses("sender")), Address())
+def _sender(addresses: tuple[Address, ...]) -> Address:
+    """Choose the first that has an address; a name alone is better than nothing."""
+    chosen = next((address for address in addresses if "@" in address.address), None) or next(iter(addresses), Address())
+    name = neutralize(chosen.name)
+    return chosen if name == chosen.name else replace(chosen, name=name)

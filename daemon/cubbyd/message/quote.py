@@ -1,93 +1,34 @@
 """What the sender wrote now, what is quoted from earlier mail, and the signature: split line by line, never deleted.
 
-One table serves English, Spanish, German, French and a few more, as mails mix them. Three things open earlier mail: an
-attribution ("On Tue, Oct 6, 2026 at 4:12 PM Dana wrote:"), a divider ("-----Original Message-----"), a block of header lines
-(Outlook's From / Sent / To / Subject). After a divider or a block the rest is earlier mail. After an attribution only
-lines marked with ">" are, so that answers between them count as new; where none is marked, the rest is.
+After a divider or a block of header lines the rest is earlier mail. After an attribution only lines marked with ">" are, so
+that answers between them count as new; where none is marked, the rest is. What is forwarded is what the sender wants to be
+read, and counts as new.
 
-The time is linear: a pattern sees one line, or three joined, of at most MAX_LINE_CHARS.
+The time is linear: a pattern sees one line, or three joined, of a bounded length.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from enum import Enum, auto
+from dataclasses import dataclass, field
 
+from cubbyd.message.mark import mark_quoted
+from cubbyd.message.opening import Opening, is_marked, opening_at, strip_block
 from cubbyd.message.signature import split_signature
 
 MAX_CHARS = 200_000
+"""Of a text; a classifier is given some thousands."""
 MAX_LINES = 4_000
-MAX_LINE_CHARS = 400
+"""Of a text; what is below is history of history."""
 MAX_FORWARDS = 3
+"""Forwards inside of forwards that are opened; what is deeper stays quoted."""
+MAX_GREETING_LINES = 5
+"""That an answer may begin with between an attribution and the first marked line; more is earlier mail without marks."""
 
-_ATTRIBUTION_LINES = 3
-_BLOCK_LINES = 9
-_LONGEST_FIELD_NAME = 40
-
-_VERB = r"(?:wrote|writes|schrieb|geschrieben|escribi[óo]|a [ée]crit|ha scritto|escreveu|schreef|skrev|napisa[łl])"
-_FIRST_WORDS = frozenset(("on", "am", "le", "el", "il", "em", "op", "den", "dnia", "im"))
-_ATTRIBUTION = re.compile(rf"(?=.*(?:\d|@)).{{3,300}}\b{_VERB}\b.{{0,200}}:$", re.IGNORECASE)
-_NAME_FIRST = re.compile(rf".{{1,200}}\b{_VERB}\b (?:am|on|el|le|il|op|den) .{{0,10}}\d.{{0,100}}:$", re.IGNORECASE)
-_DATE_FIRST = re.compile(r"\d{4}-\d\d-\d\d\b.{0,200}<\S+@\S+>:$")
-_ABOVE_MARKED = re.compile(rf".{{0,120}}\b(?:{_VERB}|said|says)\W{{0,3}}:$", re.IGNORECASE)
-_QUOTING = re.compile(r"(?:Quoting|Zitat von|Citando a|Citando|Quoting from) .{1,200}:$")
-
-_DIVIDER = re.compile(r"[-_=*]{2,40}\s*+([^-_=*].{3,60}?)\s*[-_=*]{2,40}|(?P<bare>[^-_=*].{3,60}):")
-_EARLIER = frozenset(
-    (
-        "original message", "original email", "original-mail", "original appointment", "reply message",
-        "original-nachricht", "originalnachricht", "originalmail", "ursprüngliche nachricht", "ursprüngliche e-mail",
-        "urspr. nachricht", "ursprünglicher termin",
-        "mensaje original", "mensagem original",
-        "message d'origine", "message original",
-        "messaggio originale", "oorspronkelijk bericht",
-    )
-)  # fmt: skip
-_FORWARDED = frozenset(
-    (
-        "forwarded message", "forwarded mail", "begin forwarded message", "start of forwarded message",
-        "weitergeleitete nachricht", "weitergeleitete e-mail", "anfang der weitergeleiteten nachricht",
-        "mensaje reenviado", "email reenviado", "inicio del mensaje reenviado", "mensagem encaminhada",
-        "message transféré", "message transmis", "début du message transféré", "début du message réexpédié",
-        "messaggio inoltrato", "doorgestuurd bericht",
-    )
-)  # fmt: skip
-_RULE_SIGNS = "-_=*"
-_RULE = re.compile(r"[_-]{20,100}")
-
-
-class _Field(Enum):
-    """The header lines that mail programs put above a quoted mail."""
-
-    FROM = auto()
-    DATE = auto()
-    TO = auto()
-    CC = auto()
-    SUBJECT = auto()
-
-
-_FIELD_NAMES = {
-    **dict.fromkeys(("from", "von", "de", "da", "van", "från", "fra", "od", "expéditeur", "remitente"), _Field.FROM),
-    **dict.fromkeys(("sent", "date", "gesendet", "datum", "enviado", "enviado el", "fecha", "envoyé", "inviato"), _Field.DATE),
-    **dict.fromkeys(("data", "verzonden", "skickat", "sendt", "date d'envoi", "enviada em", "sent at", "wysłano"), _Field.DATE),
-    **dict.fromkeys(("to", "an", "para", "à", "a", "aan", "till", "til", "do", "destinataire", "pour"), _Field.TO),
-    **dict.fromkeys(("cc", "kopie", "copie", "copia", "kopia", "bcc", "reply-to", "antwort an", "importance"), _Field.CC),
-    **dict.fromkeys(("attachments", "anlagen", "organization", "wichtigkeit", "importancia", "responder a"), _Field.CC),
-    **dict.fromkeys(
-        ("subject", "betreff", "asunto", "objet", "oggetto", "assunto", "onderwerp", "ämne", "temat"), _Field.SUBJECT
-    ),
-    **dict.fromkeys(("emne", "sujet", "betrifft"), _Field.SUBJECT),
-}
-_FIELD_LINE = re.compile(r"[*_]{0,2}([^\W\d_][^\W\d_.' -]{0,14}(?:[ '-][^\W\d_]{1,8}){0,2}) ?[*_]{0,2} ?:[*_]{0,2}(?: (.*))?$")
-
-
-class _Opening(Enum):
-    """What opens earlier mail."""
-
-    ATTRIBUTION = auto()
-    BLOCK = auto()
-    FORWARD = auto()
+_FEWEST_MARKED = 3
+_ORPHAN_WORDS = 3
+_ORPHAN_CHARS = 25
+_LONG_LINE = 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,30 +40,63 @@ class Split:
     signature: str = ""
     forwarded: bool = False
     """A forwarded mail is in `new`: it is what the sender wants to be read."""
+    is_cut: bool = False
+    """The text was too long, and its end is in none of the parts."""
 
 
-def split_text(text: str, *, forward: bool = False) -> Split:
-    """Split normalized text (unicode.clean_text); forward says that the subject calls it a forward. Never raises."""
-    lines = text[:MAX_CHARS].split("\n")[:MAX_LINES]
+@dataclass(slots=True)
+class _Lines:
+    """The lines of a text up to what opens the rest."""
+
+    new: list[str] = field(default_factory=list)
+    marked: list[str] = field(default_factory=list)
+    """Without their marks."""
+    rest: list[str] = field(default_factory=list)
+    opening: Opening | None = None
+    is_attributed: bool = False
+
+
+def split_text(text: str, *, forward: bool = False, reply: bool = False, is_dashed: bool = False) -> Split:
+    """Split normalized text (unicode.clean_text). Never raises.
+
+    forward and reply are what the subject says; is_dashed that the text has a line of exactly "-- ", which opens a signature.
+    """
+    lines = text[:MAX_CHARS].split("\n")
+    is_cut = len(text) > MAX_CHARS or len(lines) > MAX_LINES
+    lines = mark_quoted(lines[:MAX_LINES])
     new: list[str] = []
     quoted: list[str] = []
     signature: list[str] = []
     forwarded = False
     for _ in range(MAX_FORWARDS):
-        fresh, marked, rest, opening = _open_marked(*_split_lines(lines))
-        fresh, signed = split_signature(fresh)
+        found = _open_marked(_split_lines(lines, is_reply=reply))
+        fresh, signed = split_signature(found.new, is_dashed=is_dashed)
         new += fresh
-        quoted += marked
+        quoted += _without_header(found.marked)
         signature += signed
-        if not (opening is _Opening.FORWARD or (opening is _Opening.BLOCK and (forward or not _has_words(new)))):
-            return _make(new, quoted + _strip_block(_unmark(rest)), signature, forwarded=forwarded)
+        opening = found.opening
+        kept, below = strip_block(_unmark(found.rest), is_divided=opening in (Opening.DIVIDER, Opening.FORWARD))
+        is_first = not _has_words(new)
+        if opening in (Opening.BLOCK, Opening.DIVIDER) and reply and not forward and is_first and _is_partly_marked(found.rest):
+            _, lines = strip_block(found.rest, is_divided=True)  # the answer stands below the mail that it answers
+            quoted += kept
+            continue
+        if not (
+            opening is Opening.FORWARD
+            or (opening in (Opening.BLOCK, Opening.DIVIDER) and (forward or (is_first and not reply)))
+        ):
+            quoted += [*kept, *below]
+            lines = []
+            break
         forwarded = True
-        lines = ["", *_strip_block(_unmark(rest))] if _has_words(new) else _strip_block(_unmark(rest))
-    return _make(new, quoted + lines, signature, forwarded=forwarded)
-
-
-def _make(new: list[str], quoted: list[str], signature: list[str], *, forwarded: bool) -> Split:
-    return Split(new=_join(new), quoted=_join(quoted), signature=_join(signature), forwarded=forwarded)
+        lines = [*kept, *below] if is_first else ["", *kept, *below]
+    return Split(
+        new=_join(new),
+        quoted=_join(quoted + lines),
+        signature=_join(signature),
+        forwarded=forwarded,
+        is_cut=is_cut,
+    )
 
 
 def _join(lines: list[str]) -> str:
@@ -133,41 +107,95 @@ def _has_words(lines: list[str]) -> bool:
     return any(letter.isalnum() for line in lines for letter in line)
 
 
-def _split_lines(lines: list[str]) -> tuple[list[str], list[str], list[str], _Opening | None]:
-    """Split into new lines, marked lines without their marks, the lines after an opening that takes all, and that opening."""
-    new: list[str] = []
-    marked: list[str] = []
+def _split_lines(lines: list[str], *, is_reply: bool) -> _Lines:
+    """Go through the lines until something opens a rest that is all earlier mail."""
+    found = _Lines()
     position = 0
     while position < len(lines):
         line = lines[position]
         if line.startswith(">"):
-            marked.append(line.lstrip("> "))
-        elif found := _opening_at(lines, position):
-            opening, after = found
-            if opening is not _Opening.ATTRIBUTION or not _is_marked(lines, after):
-                return new, marked, lines[after:], opening
+            if line.startswith(">From ") and not _has_marked_neighbor(lines, position):
+                found.new.append(line[1:])
+            else:
+                found.marked.append(line.lstrip("> "))
+        elif opened := opening_at(lines, position):
+            opening, after = opened
+            if opening is not Opening.ATTRIBUTION or not _is_answered_between(lines, after):
+                found.rest, found.opening = lines[after:], opening
+                return found
+            found.is_attributed = True
             position = after
             continue
+        elif found.marked and _is_orphan(lines, position):
+            found.marked.append(line)
         else:
-            new.append(line)
+            found.new.append(line)
         position += 1
-    return new, marked, [], None
+    if found.marked and not found.is_attributed and not is_reply and sum(map(bool, found.marked)) < _FEWEST_MARKED:
+        return _Lines(new=lines)  # a list, or a sign of somebody's own
+    return found
 
 
-def _open_marked(
-    new: list[str], marked: list[str], rest: list[str], opening: _Opening | None
-) -> tuple[list[str], list[str], list[str], _Opening | None]:
+def _is_answered_between(lines: list[str], position: int) -> bool:
+    """Tell whether below an attribution only marked lines are earlier mail.
+
+    So it is where the first line is marked. Where it is not, an answer may begin with a greeting; but marks below an
+    attribution of their own belong to still earlier mail, and what is above them is earlier mail without marks.
+    """
+    if is_marked(lines, position):
+        return True
+    filled = 0
+    for number in range(position, len(lines)):
+        line = lines[number]
+        if line.startswith(">"):
+            return sum(below.startswith(">") for below in lines[number:]) >= 2  # noqa: PLR2004 - one may be a sign
+        if line:
+            filled += 1
+            if filled > MAX_GREETING_LINES or opening_at(lines, number):
+                return False
+    return False
+
+
+def _has_marked_neighbor(lines: list[str], position: int) -> bool:
+    """Tell whether a line ">From Monday on ..." is quoted; alone it is a mailbox file's way to write "From" (RFC 4155)."""
+    return any(line.startswith(">") for line in (*lines[position - 1 : position], *lines[position + 1 : position + 2]))
+
+
+def _is_orphan(lines: list[str], position: int) -> bool:
+    """Tell whether a line is the end of the marked line above it, which some program broke a second time."""
+    line = lines[position]
+    if not 0 < position < len(lines) - 1 or not line or len(line) > _ORPHAN_CHARS or line[-1] in ".!?:":
+        return False
+    above, below = lines[position - 1], lines[position + 1]
+    return above.startswith(">") and below.startswith(">") and len(above) >= _LONG_LINE and len(line.split()) <= _ORPHAN_WORDS
+
+
+def _is_partly_marked(lines: list[str]) -> bool:
+    """Tell whether some lines are marked and others, below them, are not."""
+    marks = [line.startswith(">") for line in lines if line]
+    return any(marks) and not marks[-1]
+
+
+def _open_marked(found: _Lines) -> _Lines:
     """See through marks around a whole forward, divider and all, as a block quote puts them."""
-    if opening is None and (first := next((number for number, line in enumerate(marked) if line), None)) is not None:
-        found = _opening_at(marked, first)
-        if found and found[0] is _Opening.FORWARD:
-            return new, [], marked[found[1] :], _Opening.FORWARD
-    return new, marked, rest, opening
+    if (
+        found.opening is None
+        and (first := next((number for number, line in enumerate(found.marked) if line), None)) is not None
+    ):
+        opened = opening_at(found.marked, first)
+        if opened and opened[0] is Opening.FORWARD:
+            return _Lines(new=found.new, rest=found.marked[opened[1] :], opening=Opening.FORWARD)
+    return found
 
 
-def _is_marked(lines: list[str], position: int) -> bool:
-    """Tell whether the first line with text from here on is marked as quoted."""
-    return next((line.startswith(">") for line in lines[position:] if line), False)
+def _without_header(marked: list[str]) -> list[str]:
+    """Take divider and header lines off the top of marked lines, as programs mark them that put "> " before all of it."""
+    first = next((number for number, line in enumerate(marked) if line), None)
+    opened = opening_at(marked, first) if first is not None else None
+    if not opened or opened[0] is Opening.ATTRIBUTION:
+        return marked
+    kept, below = strip_block(marked[opened[1] :], is_divided=opened[0] is not Opening.BLOCK)
+    return [*kept, *below]
 
 
 def _unmark(lines: list[str]) -> list[str]:
@@ -176,102 +204,3 @@ def _unmark(lines: list[str]) -> list[str]:
     if 2 * sum(line.startswith(">") for line in filled) <= len(filled):
         return lines
     return [line[1:].lstrip() if line.startswith(">") else line for line in lines]
-
-
-# --- openings ------------------------------------------------------------------------------------------------------
-
-
-def _opening_at(lines: list[str], position: int) -> tuple[_Opening, int] | None:
-    """Find what opens earlier mail at a line, and the line after it."""
-    line = lines[position]
-    if not _may_open(line):
-        return None
-    if opening := _divider(line):
-        return opening, position + 1
-    if _is_block(lines, position):
-        return _Opening.BLOCK, position
-    if _RULE.fullmatch(line) and _is_block(lines, position + 1):
-        return _Opening.BLOCK, position + 1
-    after = _end_of_attribution(lines, position)
-    return (_Opening.ATTRIBUTION, after) if after else None
-
-
-def _may_open(line: str) -> bool:
-    """Rule out nearly all lines of ordinary text before any pattern is tried."""
-    if not line or len(line) > MAX_LINE_CHARS:
-        return False
-    return ":" in line or line[-1] in _RULE_SIGNS or line.partition(" ")[0].lower() in _FIRST_WORDS
-
-
-def _divider(line: str) -> _Opening | None:
-    if line[-1] not in _RULE_SIGNS and line[-1] != ":":
-        return None
-    match = _DIVIDER.fullmatch(line)
-    if not match:
-        return None
-    words = (match[1] or match["bare"]).strip(" :*").lower().replace("\u2019", "'")
-    if words in _FORWARDED or words.startswith("forwarded by "):
-        return _Opening.FORWARD
-    return _Opening.BLOCK if words in _EARLIER and not match["bare"] else None
-
-
-def _end_of_attribution(lines: list[str], position: int) -> int:
-    """Give the line after an attribution that begins here and may be wrapped; 0 where there is none."""
-    line = lines[position]
-    if line.endswith(":") and (_NAME_FIRST.match(line) or _DATE_FIRST.match(line) or _QUOTING.match(line)):
-        return position + 1
-    if line.endswith(":") and _ABOVE_MARKED.match(line) and _is_marked(lines, position + 1):
-        return position + 1
-    if line.partition(" ")[0].lower() not in _FIRST_WORDS:
-        return 0
-    joined = ""
-    for after in range(position, min(position + _ATTRIBUTION_LINES, len(lines))):
-        if not lines[after] or len(lines[after]) > MAX_LINE_CHARS:
-            return 0
-        joined = f"{joined} {lines[after]}" if joined else lines[after]
-        if joined.endswith(":"):
-            return after + 1 if _ATTRIBUTION.match(joined) else 0
-    return 0
-
-
-def _field_of(line: str) -> _Field | None:
-    if line.find(":", 0, _LONGEST_FIELD_NAME) < 0 or len(line) > MAX_LINE_CHARS:
-        return None
-    match = _FIELD_LINE.match(line)
-    return _FIELD_NAMES.get(match[1].lower()) if match else None
-
-
-def _is_block(lines: list[str], position: int) -> bool:
-    """Tell whether header lines of an earlier mail begin at or just below a line: From and two others, close together."""
-    while position < len(lines) and not lines[position]:
-        position += 1
-    if position >= len(lines) or _field_of(lines[position]) is None:
-        return False
-    seen = {_field_of(line) for line in lines[position : position + _BLOCK_LINES]} - {None}
-    return _Field.FROM in seen and len(seen) >= 3  # noqa: PLR2004 - fewer occur in forms and lists
-
-
-def _strip_block(lines: list[str]) -> list[str]:
-    """Take the header lines off the top of an earlier mail; its subject stays, as words of its own."""
-    position = 0
-    while position < len(lines) and not lines[position]:
-        position += 1
-    if not _is_block(lines, position):
-        return lines
-    kept: list[str] = []
-    end = position
-    while end < len(lines) and (count := _lines_of_field(lines, end)):
-        if _field_of(lines[end]) is _Field.SUBJECT:
-            kept.append(lines[end].partition(":")[2].strip("* "))
-        end += count
-    return [*kept, *lines[end:]]
-
-
-def _lines_of_field(lines: list[str], position: int) -> int:
-    """Count the lines of the header line here: itself, and where it breaks off inside a list of addresses, those after it."""
-    if _field_of(lines[position]) is None:
-        return 0
-    end = position + 1
-    while end < min(len(lines), position + _BLOCK_LINES) and lines[end - 1].endswith((";", ",", "<")):
-        end += 1
-    return end - position

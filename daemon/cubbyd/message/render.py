@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from cubbyd.message.model import Address, ClassifierInput, Flag, ParsedMessage
 from cubbyd.message.parser import from_text
 
-RENDERER_VERSION = "1"
+RENDERER_VERSION = "2"
 
 MAX_SUBJECT_CHARS = 300
 MAX_TEXT_CHARS = 4_000

@@ -10,21 +10,47 @@ _TO_PLAIN_ALPHABET = bytes.maketrans(b"-_", b"+/")
 _NOT_BASE64 = bytes(byte for byte in range(256) if byte not in _BASE64 + b"-_=")
 _PADDING = re.compile(rb"=+")
 _SOFT_BREAK_WITH_BLANKS = re.compile(rb"=[ \t]+\n")
-_LONGEST_UU_LINE = 100
-_MOST_UU_LINES = 50_000
+# What a text looks like whose encoding was not told: no "=" but quoted-printable's, and a letter of UTF-8; nothing but base64.
+_ENCODED_LETTER = re.compile(rb"=(?:C[2-9A-F]|D[0-9A-F]|E[0-9A-F]=[89AB][0-9A-F])=[89AB][0-9A-F]")
+_LONE_EQUALS_SIGN = re.compile(rb"=(?![0-9A-F]{2}|[0-9A-F]?\Z|[ \t]*+(?:\n|\Z))")
+_BASE64_LINES = re.compile(rb"\s*+(?:[A-Za-z0-9+/]{60,76}\s++)++(?:[A-Za-z0-9+/]{1,76}={0,2}\s*+)?")
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
+MAX_UU_LINE_CHARS = 100
+"""Of a line of uuencode; a full one has 61."""
+MAX_UU_LINES = 50_000
+"""Of one part: two megabytes, more than is read of any text."""
 
 
 def decode_transfer(data: bytes, encoding: str, max_bytes: int) -> bytes:
     """Undo a transfer encoding; at most max_bytes come out. An unknown encoding is read as it is. Never raises."""
-    match encoding.strip().lower():
-        case "base64":
+    match encoding.partition("(")[0].strip("\"' \t").lower():
+        case "base64" | "base-64":
             return decode_base64(data[: max_bytes * 3 // 2])[:max_bytes]
-        case "quoted-printable":
+        case "quoted-printable" | "quoted printable" | "quotedprintable":
             return decode_quoted_printable(data[: max_bytes * 3])[:max_bytes]
         case "x-uuencode" | "uuencode" | "x-uue":
             return _decode_uuencode(data[: max_bytes * 3 // 2])[:max_bytes]
         case _:
             return data[:max_bytes]
+
+
+def guess_encoding(data: bytes) -> str:
+    """Tell the transfer encoding of a text whose header tells none, as a gateway may have lost it; empty where it has none."""
+    if not data.isascii():
+        return ""
+    if _ENCODED_LETTER.search(data) and not _LONE_EQUALS_SIGN.search(data):
+        return "quoted-printable"
+    if _BASE64_LINES.fullmatch(data) and _is_text(decode_base64(data)):
+        return "base64"
+    return ""
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return not _CONTROL.search(data)
 
 
 def decode_base64(data: bytes) -> bytes:
@@ -48,7 +74,7 @@ def decode_quoted_printable(data: bytes) -> bytes:
 def _decode_uuencode(data: bytes) -> bytes:
     lines: list[bytes] = []
     inside = False
-    for line in data.split(b"\n", _MOST_UU_LINES)[:_MOST_UU_LINES]:
+    for line in data.split(b"\n", MAX_UU_LINES)[:MAX_UU_LINES]:
         if not inside:
             inside = line.startswith(b"begin ")
         elif line.strip() == b"end":
@@ -60,6 +86,6 @@ def _decode_uuencode(data: bytes) -> bytes:
 
 def _decode_uu_line(line: bytes) -> bytes:
     try:
-        return binascii.a2b_uu(line[:_LONGEST_UU_LINE])
+        return binascii.a2b_uu(line[:MAX_UU_LINE_CHARS])
     except binascii.Error:  # trailing garbage of old encoders, or no uuencoded line at all
         return b""

@@ -59,12 +59,16 @@ _KINDS = _any("english_kinds")
 _PLAIN_KINDS = _any("plain_kinds")
 _WIND = r"(?:(?:NE|NW|SE|SW|N|S|E|W|North|South|East|West)\.?[ ])?"
 _FLAT = r"(?:(?:Flat|Unit|Apt\.?|Apartment|Suite)[ ]\w{1,5},?[ ])?"
-_COUNT = r"(?:(?-i:[NSEW]\d{1,3}[NSEW]\d{3,5})|\d{1,6}(?:[ ]?[A-Za-z](?!\w)|[ ]\d/\d|½)?(?:-\d{1,5})?|(?-i:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten))"
+_COUNT = (
+    r"(?:(?-i:[NSEW]\d{1,3}[NSEW]\d{3,5})|\d{1,6}(?:[ ]?[A-Za-z](?!\w)|[ ]\d/\d|½)?(?:-\d{1,5})?"
+    r"|(?-i:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten))"
+)
 _ENGLISH = re.compile(
     rf"{_NOT_BEFORE}{_FLAT}{_COUNT},?[ ]{_WIND}"
     rf"(?:(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the|and|de|la|las|los|del|el)[ ]){{1,5}}?(?:{_KINDS})\b\.?"
     r"(?:[ ](?-i:NE|NW|SE|SW|N|S|E|W)\b\.?)?(?:[ ]\d{1,4}\b)?"
-    rf"|(?-i:Broadway|Highway|Hwy|Route|The[ ][A-Z][a-z]{{2,15}})(?:[ ]\d{{1,4}})?\b|(?:avenue|ave)\b\.?[ ]of[ ](?:the[ ])?{_CAP})"
+    r"|(?-i:Broadway|Highway|Hwy|Route|The[ ][A-Z][a-z]{2,15})(?:[ ]\d{1,4})?\b"
+    rf"|(?:avenue|ave)\b\.?[ ]of[ ](?:the[ ])?{_CAP})"
     rf"|\b(?:P\.?[ ]?O\.?[ ]?Box|(?:RR|R\.R\.|HC)[ ]?\d{{1,3}},?[ ]Box)[ ]\d{{1,6}}",
     re.IGNORECASE,
 )
