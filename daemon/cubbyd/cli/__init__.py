@@ -18,6 +18,7 @@ COMMANDS = {
     "run": "Watch the mailboxes and file their mail.",
     "train": "Train the local classifier on labeled examples.",
     "classify": "Classify mail files or examples; no mailbox needed.",
+    "parse": "Show what cubbyd reads in mail files.",
     "redact": "Show mail files before and after masking: what would leave the building.",
     "status": "Show how each mailbox is doing.",
     "history": "Show what went where, and why.",
