@@ -37,19 +37,21 @@ class Known:
 
     def find(self, tokens: Sequence[Token], lexicon: Lexicon) -> Iterator[Span]:
         """Find the known names; runs of one source that follow one another are one name."""
-        place = 0
+        place, done = 0, 0
         while place < len(tokens):
             finder = self._finder(tokens, place, lexicon)
             if finder is None:
                 place += 1
                 continue
-            end = place + 1
-            while end < len(tokens) and end - place < LONGEST_NAME_WORDS and tokens[end].adjacent:
+            start, end = place, place + 1
+            while start > done and tokens[start].adjacent and self._belongs(tokens[start - 1], finder):
+                start -= 1
+            while end < len(tokens) and end - start < LONGEST_NAME_WORDS and tokens[end].adjacent:
                 if not self._belongs(tokens[end], finder):
                     break
                 end += 1
-            yield self._span(tokens[place:end], finder)
-            place = end
+            yield self._span(tokens[start:end], finder)
+            place = done = end
 
     def _finder(self, tokens: Sequence[Token], place: int, lexicon: Lexicon) -> Finder | None:
         token = tokens[place]

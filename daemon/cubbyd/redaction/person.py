@@ -203,7 +203,8 @@ class Recognizer:
         if word.folded not in GREETINGS or any(sign in signs for sign in ",.!?:"):
             return False
         if token.folded in WORDS_AND_NAMES:
-            return token.after.startswith((",", "!", ":")) or token.ends_line
+            is_full = token.next is not None and token.next.adjacent and token.next.is_capitalized
+            return token.after.startswith((",", "!", ":")) or token.ends_line or is_full
         return not self._is_everyday(token, EVERYDAY if self.lexicon.is_first(token) else COMMON)
 
     # --- several words ---------------------------------------------------------------------------------------------
