@@ -1,7 +1,7 @@
 """What the name recognizer knows of words: lists of names (Faker) and of ordinary words (pyspellchecker), by language.
 
-Both come as Python packages with permissive licenses and are loaded once, when the first mail is masked: about a second and
-60 MB. No list is complete; what each contributes is in docs/redaction.md.
+Both come as Python packages with permissive licenses and are loaded once, when the first mail is masked: one to three seconds
+and some 130 MB. No list is complete; what each contributes is in docs/redaction.md.
 """
 
 from __future__ import annotations
