@@ -26,6 +26,11 @@ def _nested_multiparts(depth: int) -> bytes:
     return HEAD + levels + b"\n" + WORDS
 
 
+def _nested_encoded(depth: int, size: int) -> bytes:
+    level = b"Content-Type: message/rfc822\nContent-Transfer-Encoding: quoted-printable\n\n"
+    return HEAD + level * depth + b"Subject: x\n\n" + b"word =3D word\n" * (size // 14)
+
+
 def _odd_charsets() -> bytes:
     names = (
         b"idna",
@@ -47,7 +52,7 @@ def _odd_charsets() -> bytes:
 
 def _attachment(size: int) -> bytes:
     line = b"QUJD" * 19 + b"\n"
-    header = b"--B\nContent-Type: application/pdf; name=a.pdf\nContent-Disposition: attachment\nContent-Transfer-Encoding: base64\n\n"
+    header = b"--B\nContent-Type: application/pdf; name=a.pdf\nContent-Transfer-Encoding: base64\n\n"
     return _multipart(b"--B\n\n" + WORDS + header + line * (size // len(line)) + b"--B--\n")
 
 
@@ -77,12 +82,23 @@ BODY_INPUTS: Final[dict[str, Callable[[], bytes]]] = {
     "1,000,000 quoted lines": lambda: _mail(body=WORDS + b"> word\n" * 1_000_000),
     "100,000 attributions": lambda: _mail(body=b"On Mon, 1 Oct 2025 at 7:30, Ann <a@b.example> wrote:\n> x\ny\n" * 100_000),
     "1,000,000 empty lines": lambda: _mail(body=b"\n" * 1_000_000 + WORDS),
+    "45 nested mails in quoted-printable": lambda: _nested_encoded(45, 5_000_000),
+    "8,000 '<mailto:' without an end": lambda: _mail(body=b"<mailto:" * 8_000),
+    "200 kB of accents on one letter": lambda: _mail(
+        b"Content-Type: text/plain; charset=utf-8\n", b"a" + "\u0301\u0323\u0345".encode() * 33_000
+    ),
+    "signature mark and 200 kB without a blank": lambda: _mail(body=WORDS + b"--\nAnn\n" + b"w" * 200_000 + b"\n"),
     "2 MB of marks and accents": lambda: _mail(
         b"Content-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n", "e\u0301\u0323\u200b".encode() * 250_000
     ),
 }
 HTML_INPUTS: Final[dict[str, Callable[[], bytes]]] = {
     "HTML: 40,000 nested elements": lambda: _html(b"<div>" * 40_000 + b"deep" + b"</div>" * 40_000),
+    "HTML: 60 parts of 15,000 nested elements": lambda: _multipart(
+        b"--B\nContent-Type: text/html\n\n"
+        + (b"<div>" * 15_000 + b"deep\n--B\nContent-Type: text/html\n\n") * 60
+        + b"\n--B--\n"
+    ),
     "HTML: 40,000 nested block quotes": lambda: _html(b"<blockquote>" * 40_000 + b"deep"),
     "HTML: 200,000 attributes in a tag": lambda: _html(
         b"<p " + b" ".join(b"a%d=x" % number for number in range(200_000)) + b">words</p>"

@@ -23,7 +23,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-MAX_INPUT_BYTES: Final = 65_536
 HANG_SECONDS: Final = 10
 """After which the fuzzer gives up on an input, and its process ends."""
 SHORTEST_RUN_SECONDS: Final = 5
@@ -49,6 +48,7 @@ class Target:
     mutator: Callable[[Sequence[bytes]], Callable[[bytes, random.Random, int], bytes]]
     """Makes of the seeds what changes an input to one of at most so many bytes."""
     allowed_seconds: Callable[[int], float]
+    max_input_bytes: int = 65_536
 
 
 def main(target: Target, description: str) -> int:
@@ -94,6 +94,7 @@ def _replay(target: Target, files: Sequence[Path]) -> int:
     for file in files:
         raw = file.read_bytes()
         try:
+            check(raw)  # to warm up
             print(f"{file}: holds, in {check_in_time(check, raw):.1%} of the allowed time")
         except Exception:  # noqa: BLE001 - whatever it is, it is what is looked for
             failed += 1
@@ -109,7 +110,7 @@ def _supervise(target: Target, options: argparse.Namespace) -> int:
     before, end = _findings(options.findings), time.monotonic() + options.minutes * 60
     with tempfile.TemporaryDirectory(prefix="cubbyd-fuzz-seeds-") as name:
         for number, seed in enumerate(target.seeds()):
-            if len(seed) <= MAX_INPUT_BYTES:
+            if len(seed) <= target.max_input_bytes:
                 (Path(name) / f"{number:04}").write_bytes(seed)
         status = -1
         while status and (left := end - time.monotonic()) > SHORTEST_RUN_SECONDS:
@@ -210,7 +211,7 @@ def _fuzz(target: Target, options: argparse.Namespace) -> None:
         return mutate(bytes(data), draw, most_bytes)
 
     recorder = _Recorder(target=target, folder=options.findings, check=check, feel=atheris.instrument_func(_feel))
-    limits = [f"-max_total_time={options.minutes * 60:.0f}", f"-max_len={MAX_INPUT_BYTES}", f"-timeout={HANG_SECONDS}"]
+    limits = [f"-max_total_time={options.minutes * 60:.0f}", f"-max_len={target.max_input_bytes}", f"-timeout={HANG_SECONDS}"]
     report = ["-print_final_stats=1", f"-artifact_prefix={options.findings}/", f"-seed={options.seed}"]
     command = [sys.argv[0], *limits, *report, "-len_control=0", str(options.corpus), str(options.inside)]
     atheris.Setup(command, recorder, custom_mutator=change)

@@ -7,13 +7,18 @@ Both ways run through the same code from the decoded text on, so that a model is
 
     parser    the way through all of it; total: whatever the bytes are, a ParsedMessage comes out
     header    fields, encoded words (RFC 2047), parameters (RFC 2231), addresses, dates
-    part      the MIME tree, and which of its parts is the text
+    part      the MIME tree          contents  what its parts hold: text, attachments, attached mails
+    body      which part is the text html      HTML to lines
     transfer  transfer encodings     charset   bytes to text, where labels lie
-    html      HTML to lines          calendar  what an invitation says
-    unicode   one spelling for text  subject   reply and forward prefixes
-    quote     new text and quoted text    signature where a text ends and its signature begins
-    special   flags that headers tell     render    the classifier's view
-    identity  which mail is which         model     the values
+    flowed    soft lines joined      inline    files inside the text
+    sealed    signed and encrypted   calendar  what an invitation says
+    unicode   one spelling for text  link      targets of links, dropped
+    marker    what imitates our own marks
+    quote     new text and quoted text, by what opens earlier mail (opening) and odd marks (mark)
+    signature where a text ends and its signature begins; what no person wrote (notice)
+    subject   reply and forward prefixes       special   flags that headers tell
+    render    the classifier's view            identity  which mail is which
+    language  for people who look at mail      model     the values
 """
 
 from cubbyd.message.model import Address, Attachment, ClassifierInput, Flag, ParsedMessage

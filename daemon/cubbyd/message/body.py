@@ -51,6 +51,9 @@ def choose_body(parts: Iterable[Part], allowance: Allowance) -> Body:
     Of the parts of one multipart/alternative only one is seen (RFC 2046, 5.1.4); what stands outside of it, as a footer that
     a list has added, is seen too.
     """
+    parts = list(parts)
+    if len(parts) == 1:
+        return _read(parts[0], allowance)
     choices: dict[int, _Choice] = {}
     for number, part in enumerate(parts, start=1):
         choice = choices.setdefault(part.choice or -number, _Choice())
@@ -71,6 +74,8 @@ def choose_body(parts: Iterable[Part], allowance: Allowance) -> Body:
 
 
 def _join(bodies: list[Body]) -> Body:
+    if len(bodies) == 1:
+        return bodies[0]
     return Body(
         text="\n\n".join(body.text for body in bodies if body.text),
         defects=tuple(defect for body in bodies for defect in body.defects),

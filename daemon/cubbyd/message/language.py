@@ -3,6 +3,8 @@
 For people who look at mail (`cubbyd parse`), not for filing: a classifier needs no language, so that the daemon never asks.
 """
 
+# ruff: noqa: RUF001 - letters of other alphabets are meant
+
 from __future__ import annotations
 
 import re
@@ -65,7 +67,7 @@ def guess_language(message: ParsedMessage) -> str:
 
 
 def read_content_language(value: str) -> str:
-    """Give the first language of a Content-Language field (RFC 3282) in two letters; empty where it is none that is known here."""
+    """Give the first language of a Content-Language field (RFC 3282) in two letters; empty where it is none of LANGUAGES."""
     match = _CODE.match(value)
     code = match[1].lower() if match else ""
     code = "ru" if code == "uk" else code

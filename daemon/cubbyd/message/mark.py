@@ -11,7 +11,7 @@ import re
 
 from cubbyd.message.opening import is_attribution
 
-_NAME_MARK = re.compile(r"[A-Z][A-Za-z-]{0,15}>+(?= |$)")
+_NAME_MARK = re.compile(r"[A-Z][A-Za-z-]{0,15}>+(?= |$)|[A-Z]{1,3}>+")
 _SIGN_MARK = re.compile(r"(?:\|(?: ?\|)*|=>|#|:|--\])(?= |$)|\|(?=[^\W\d_])")
 _BOX = re.compile(r"[+|=-][-+=|: ]{2,}")
 _FIRST_LETTERS = frozenset("|=#:-")
@@ -41,10 +41,7 @@ def mark_quoted(lines: list[str]) -> list[str]:
 
 
 def _mark_of(line: str) -> str:
-    if line[0] in _FIRST_LETTERS:
-        match = _SIGN_MARK.match(line)
-    else:
-        match = _NAME_MARK.match(line)
+    match = (_SIGN_MARK if line[0] in _FIRST_LETTERS else _NAME_MARK).match(line)
     return match[0] if match else ""
 
 

@@ -144,16 +144,17 @@ _ENOUGH = 2
 _SHORTEST_NOTICE = 75
 _PERSONAL = re.compile(r"\b(?:I|I[\u2019']m|my|[Ii]ch|[Mm]eine?[mnrs]?|ik|mijn|[Mm]on|[Mm]es)\b")
 
-_FOOTER = re.compile(
+_SCANNED = re.compile(
     r"(?:virus[- ]?free|virenfrei|sin virus|libre de virus|(?:garanti )?sans virus|privo di virus|virusvrij|livre de v[íi]rus"
-    r"|wolny od wirus[óo]w)\.?"
-    r"(?: ?<?(?:https?://)?(?:www\.)?(?:avast|avg)\.com\S*)?"
-    r"|.{0,60}(?:checked for viruses|scanned for viruses|virus scanned|auf viren (?:gepr[üu]ft|untersucht)|(?:busca"
-    r"|libre) de virus|comprobado.{0,20}virus"
-    r"|(?:analys|v[ée]rifi)[ée].{0,20}virus|controllat[ao].{0,20}virus|gecontroleerd op virus).{0,100}"
-    r"|no virus found in this (?:incoming |outgoing )?message\.?|checked by avg.{0,80}"
-    r"|version: [\d.]{3,20} / virus database: .{0,60}"
-    r"|<?(?:https?://)?www\.(?:avast|avg)\.com\S*"
+    r"|wolny od wirus[óo]w)\.?(?: ?<?(?:https?://)?(?:www\.)?(?:avast|avg)\.com\S*)?"
+    r"|.{0,60}(?:checked for viruses|scanned for viruses|virus scanned|certified virus free|auf viren (?:gepr[üu]ft|untersucht)"
+    r"|(?:busca|libre) de virus|comprobado.{0,20}virus|(?:analys|v[ée]rifi)[ée].{0,20}virus|controllat[ao].{0,20}virus"
+    r"|gecontroleerd op virus).{0,100}"
+    r"|no virus found in this (?:incoming |outgoing )?message\.?|version: [\d.]{3,20} / virus database: .{0,60}",
+    re.IGNORECASE,
+)
+_FOOTER = re.compile(
+    r"checked by avg.{0,80}|<?(?:https?://)?www\.(?:avast|avg)\.com\S*"
     r"|you(?:[\u2019']re| are) (?:currently )?(?:receiving this|subscribed) .{0,120}"
     r"|you received this (?:message|e-?mail) because .{0,160}"
     r"|to unsubscribe(?:,| from| send| click|:).{0,160}|to (?:view|visit) this discussion.{0,160}"
@@ -164,20 +165,38 @@ _FOOTER = re.compile(
     re.IGNORECASE,
 )
 _FOOTER_STARTS = (
-    *("vir", "sin virus", "libre de", "sans virus", "garanti", "privo di", "livre de", "wolny od", "no virus", "checked by"),
-    *("version: ", "www.av", "<http", "http", "you", "to ", "for more", "do you yahoo", "get your free", "join the world"),
-    *("msn ", "this sf.net"),
+    *("checked by", "www.av", "<http", "http", "you received", "you are ", "you\u2019re", "you're", "your use", "to unsub"),
+    *("to view", "to visit", "for more options", "do you yahoo", "get your free", "join the world", "msn ", "this sf.net"),
 )
-# Without one of these there is neither; most mails are told by them alone.
-_HINTS = (
-    *("virus", "viren", "vírus", "avast", "avg", "unsubscribe", "subscribed", "because", "this discussion", "options, visit"),
-    *("yahoo", "free e", "largest", "photos is", "sf.net", "sponsor", "confiden", "vertraul", "riservat", "vertrouwelijk"),
-    *("privileg", "geschützt", "privilég", "intended", "addressee", "adressat", "empfänger", "destinat", "geadresseerde"),
-    *("in error", "by mistake", "irrtümlich", "versehentlich", "por error", "par erreur", "per errore", "vergissing"),
-    *("prohibit", "unauthor", "unbefugt", "untersagt", "prohibid", "interdit", "vietat", "verboden", "liab", "disclos", "haftung"),
-    *("responsab", "aansprakelijk", "disclaimer", "2016/679", "gdpr", "rgpd", "dsgvo", "environment"),
+# One of these is in every notice of two legal ideas; most lines that begin like a notice are told by them alone.
+_LEGAL_HINTS = (
+    *("confiden", "vertraul", "riserva", "vertrouw", "privil", "intended", "addressee", "empfänger", "adressat", "destinat"),
+    *("geadresseerde", "error", "erreur", "mistake", "irrt", "versehentlich", "prohib", "environment", "liab", "disclos"),
+    *("haftung", "unbefugt", "verboden", "responsab", "2016/679", "gdpr", "rgpd", "dsgvo"),
 )
-_STARTS = tuple(dict.fromkeys(_FOOTER_STARTS + _NOTICE_STARTS))
+# The first three letters of all these, to tell ordinary lines quickly; and of lines about a scanner.
+_KEYS = frozenset(start[:3] for start in _FOOTER_STARTS + _NOTICE_STARTS)
+_KEYS |= {
+    "vir",
+    "sin",
+    "lib",
+    "san",
+    "gar",
+    "pri",
+    "liv",
+    "wol",
+    "no ",
+    "ver",
+    "out",
+    "inc",
+    "el ",
+    "l'a",
+    "e-m",
+    "ema",
+    "ava",
+    "die",
+    "thi",
+}
 _GOES_ON = re.compile(r"(?:to unsubscribe|this sf\.net).*:$", re.IGNORECASE)
 _SPONSOR = re.compile(r"-{5,60} ?.{0,40}sponsor.{0,10}-{5,60}\S{0,5}", re.IGNORECASE)
 _SPONSOR_END = re.compile(r"-{20,100}\S{0,5}")
@@ -237,40 +256,42 @@ def _is_banner(text: str) -> bool | None:
 
 def cut_footers(lines: list[str]) -> tuple[list[str], list[str]]:
     """Cut footers of sponsors, lists and scanners, and legal notices out of a text: what is left, and they."""
-    whole = "\n".join(lines).lower()
-    if not any(hint in whole for hint in _HINTS):
+    starts = [n for n, line in enumerate(lines) if line and (line[:3].lower() in _KEYS or not line[0].isalnum())]
+    if not starts:
         return lines, []
+    first = next(position for position, line in enumerate(lines) if line)
+    notices_from = max(first + 1, len(lines) - MAX_NOTICE_LINES)
     kept: list[str] = []
     cut: list[str] = []
-    position = 0
-    notices_from = max(1, len(lines) - MAX_NOTICE_LINES)
-    while position < len(lines):
-        line = lines[position]
-        end = position
-        if line:
-            head = line[:24].lstrip(_SIGNS).lower()
-            if head.startswith(_STARTS) or "irus" in line or line.startswith("-----"):
-                end = _end_of_footer(lines, position)
-                if end == position and position >= notices_from and any(kept):
-                    end = _end_of_notice(lines, position)
+    done = 0
+    for position in starts:
+        if position < done:
+            continue
+        end = _end_of_footer(lines, position)
+        if end == position and position >= notices_from:
+            end = _end_of_notice(lines, position)
         if end > position:
+            kept += lines[done:position]
             cut += lines[position:end]
-            position = end
-        else:
-            kept.append(line)
-            position += 1
-    return kept, cut
+            done = end
+    return ([*kept, *lines[done:]], cut) if cut else (lines, cut)
+
+
+def _names_virus(line: str) -> bool:
+    return "vir" in line or "Vir" in line or "vír" in line
 
 
 def _end_of_footer(lines: list[str], position: int) -> int:
     """Give the line after a footer that begins here; the line itself where none does."""
     line = lines[position]
+    if not (_names_virus(line) or line.startswith("-----") or line[:24].lower().startswith(_FOOTER_STARTS)):
+        return position
     if _SPONSOR.fullmatch(line):
         for after in range(position + 1, min(len(lines), position + MAX_SPONSOR_LINES)):
             if _SPONSOR_END.fullmatch(lines[after]):
                 return after + 1
         return position
-    if len(line) > MAX_FOOTER_CHARS or not _FOOTER.fullmatch(line):
+    if len(line) > MAX_FOOTER_CHARS or not ((_names_virus(line) and _SCANNED.fullmatch(line)) or _FOOTER.fullmatch(line)):
         return position
     goes_on = _GOES_ON.fullmatch(line) and position + 1 < len(lines)
     return position + 2 if goes_on and ("@" in lines[position + 1] or "http" in lines[position + 1]) else position + 1
@@ -285,6 +306,9 @@ def _end_of_notice(lines: list[str], position: int) -> int:
     if is_heading and stop == position + 1 and len(lines[position]) <= _SHORTEST_NOTICE:
         stop = next((number for number in range(stop + 1, len(lines)) if not lines[number]), len(lines))
     text = " ".join(filter(None, lines[position:stop]))[:MAX_NOTICE_CHARS]
+    lowered = text.lower()
+    if not (is_heading or any(hint in lowered for hint in _LEGAL_HINTS)):
+        return position
     ideas = {match.lastgroup for match in _LEGAL.finditer(text)}
     if len(ideas) < _ENOUGH - is_heading or len(text) < _SHORTEST_NOTICE - 25 * is_heading or _PERSONAL.search(text):
         return position

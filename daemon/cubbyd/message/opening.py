@@ -7,6 +7,8 @@ der Arzt:" in a sentence. So a block has to name a person and an address or a fu
 is not marked has to have an address or a full date.
 """
 
+# ruff: noqa: RUF001 - letters of other alphabets are meant
+
 from __future__ import annotations
 
 import re

@@ -45,10 +45,11 @@ def parse(raw: bytes) -> ParsedMessage:
         return ParsedMessage(defects=(f"exception: {type(error).__name__}",))
 
 
-def from_text(subject: str, body: str, *, from_list: bool = False) -> ParsedMessage:
+def from_text(subject: str, body: str, *, from_list: bool = False, is_bounce: bool = False) -> ParsedMessage:
     """Make a message of a raw subject and a decoded body: the way that mails and examples have in common.
 
-    from_list says that the subject may begin with a mailing list's [tag].
+    from_list says that the subject may begin with a mailing list's [tag]; is_bounce that header lines of the returned mail in
+    the text are the report itself.
     """
     title = read_subject(subject, from_list=from_list)
     rest, files, defects = cut_files(body)
@@ -57,6 +58,7 @@ def from_text(subject: str, body: str, *, from_list: bool = False) -> ParsedMess
         text,
         forward=Flag.FORWARD in title.flags,
         reply=Flag.REPLY in title.flags,
+        bounce=is_bounce,
         is_dashed="\n-- \n" in body or "\n-- \r\n" in body,
     )
     flags = title.flags
@@ -85,25 +87,25 @@ def _parse(raw: bytes) -> ParsedMessage:
     walk = Walk(_normalize(raw[:MAX_MESSAGE_BYTES]))
     contents = Contents(walk)
     headers = walk.top.headers
-    message = from_text(headers.text("subject"), contents.text, from_list="list-id" in headers)
     flags = contents.flags | flags_of_headers(headers)
+    message = from_text(headers.text("subject"), contents.text, from_list="list-id" in headers, is_bounce=Flag.BOUNCE in flags)
     if Flag.BOUNCE not in flags and not message.quoted and len(message.text.split()) < FEW_WORDS:
         message = _with_attached_mails(message, contents)
     is_too_long = len(raw) > MAX_MESSAGE_BYTES
     if walk.is_cut or contents.is_cut or is_too_long:
         flags |= {Flag.TRUNCATED}
-    found = {
-        "sender": _sender(headers.addresses("from") or headers.addresses("sender")),
-        "to": headers.addresses("to"),
-        "cc": headers.addresses("cc"),
-        "reply_to": headers.addresses("reply-to"),
-        "references": headers.ids("references", "in-reply-to"),
-    }
-    # What was cut of the header is known only after it was read.
+    sender = _sender(headers.addresses("from") or headers.addresses("sender"))
+    to, cc, reply_to = (headers.addresses(name) for name in ("to", "cc", "reply-to"))
+    references = headers.ids("references", "in-reply-to")
+    # What was cut of the header is known only now.
     defects = [*contents.defects(), *message.defects, *(("too long",) if is_too_long else ())]
     return replace(
         message,
-        **found,
+        sender=sender,
+        to=to,
+        cc=cc,
+        reply_to=reply_to,
+        references=references,
         date=parse_date(headers.raw("date")) if "date" in headers else None,
         message_id=next(iter(headers.ids("message-id")), ""),
         list_id=headers.text("list-id"),

@@ -56,10 +56,13 @@ class _Lines:
     is_attributed: bool = False
 
 
-def split_text(text: str, *, forward: bool = False, reply: bool = False, is_dashed: bool = False) -> Split:
+def split_text(
+    text: str, *, forward: bool = False, reply: bool = False, bounce: bool = False, is_dashed: bool = False
+) -> Split:
     """Split normalized text (unicode.clean_text). Never raises.
 
-    forward and reply are what the subject says; is_dashed that the text has a line of exactly "-- ", which opens a signature.
+    forward and reply are what the subject says; bounce that the text is a delivery report, which a block of header lines
+    belongs to; is_dashed that the text has a line of exactly "-- ", which opens a signature.
     """
     lines = text[:MAX_CHARS].split("\n")
     is_cut = len(text) > MAX_CHARS or len(lines) > MAX_LINES
@@ -69,7 +72,7 @@ def split_text(text: str, *, forward: bool = False, reply: bool = False, is_dash
     signature: list[str] = []
     forwarded = False
     for _ in range(MAX_FORWARDS):
-        found = _open_marked(_split_lines(lines, is_reply=reply))
+        found = _open_marked(_split_lines(lines, is_reply=reply, is_report=bounce))
         fresh, signed = split_signature(found.new, is_dashed=is_dashed)
         new += fresh
         quoted += _without_header(found.marked)
@@ -100,14 +103,15 @@ def split_text(text: str, *, forward: bool = False, reply: bool = False, is_dash
 
 
 def _join(lines: list[str]) -> str:
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    text = "\n".join(lines).strip()
+    return re.sub(r"\n{3,}", "\n\n", text) if "\n\n\n" in text else text
 
 
 def _has_words(lines: list[str]) -> bool:
     return any(letter.isalnum() for line in lines for letter in line)
 
 
-def _split_lines(lines: list[str], *, is_reply: bool) -> _Lines:
+def _split_lines(lines: list[str], *, is_reply: bool, is_report: bool) -> _Lines:
     """Go through the lines until something opens a rest that is all earlier mail."""
     found = _Lines()
     position = 0
@@ -118,7 +122,7 @@ def _split_lines(lines: list[str], *, is_reply: bool) -> _Lines:
                 found.new.append(line[1:])
             else:
                 found.marked.append(line.lstrip("> "))
-        elif opened := opening_at(lines, position):
+        elif (opened := opening_at(lines, position)) and not (is_report and opened[0] is Opening.BLOCK):
             opening, after = opened
             if opening is not Opening.ATTRIBUTION or not _is_answered_between(lines, after):
                 found.rest, found.opening = lines[after:], opening

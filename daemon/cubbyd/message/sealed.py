@@ -40,7 +40,7 @@ def may_be_sealed(content_type: str) -> bool:
 
 
 def seal_of(content_type: str, smime_type: str, name: str, head: Callable[[], bytes]) -> Seal | None:
-    """Tell what was done to a part, of its type, its smime-type parameter, its name and, where these are silent, its first bytes."""
+    """Tell what was done to a part: by its type, its smime-type, its name and, where these are silent, its first bytes."""
     if content_type in _PGP_TYPES:
         return Seal.PGP
     if content_type not in _SMIME_TYPES or smime_type.lower() in _MANY_CERTIFICATES or name.lower().endswith((".p7c", ".p7s")):

@@ -5,6 +5,8 @@ anywhere), and a closing phrase above a few lines that can only be a name or a c
 signature, too (cubbyd.message.notice). What could be a message stays text.
 """
 
+# ruff: noqa: RUF001 - letters of other alphabets are meant
+
 from __future__ import annotations
 
 import re
@@ -74,6 +76,72 @@ _CLOSINGS = (
     r"(?:met )?(?:vriendelijke|hartelijke) groet(?:en)?|mvg|groet(?:en|jes)?|(?:hartelijk )?bedankt|dank (?:je|u) wel",
     r"pozdrawiam(?: serdecznie)?|z powa[żz]aniem|dzi[ęe]kuj[ęe]|sayg[ıi]lar[ıi]mla|sayg[ıi]lar|te[şs]ekk[üu]rler|iyi g[üu]nler",
     r"atenciosamente|com os melhores cumprimentos|(?:muito )?obrigad[oa]|с уважением|спасибо",
+)
+# The first three letters of them all, to tell ordinary lines quickly.
+_CLOSING_KEYS = frozenset(
+    (
+        *(
+            "wit",
+            "kin",
+            "bes",
+            "war",
+            "man",
+            "reg",
+            "wis",
+            "gre",
+            "che",
+            "you",
+            "sin",
+            "res",
+            "cor",
+            "lov",
+            "br",
+            "br,",
+            "kr",
+            "kr,",
+        ),
+        *(
+            "rgd",
+            "all",
+            "tak",
+            "tha",
+            "thx",
+            "mit",
+            "gan",
+            "vie",
+            "rec",
+            "fre",
+            "lie",
+            "her",
+            "sch",
+            "son",
+            "mfg",
+            "lg",
+            "lg,",
+            "lg ",
+        ),
+        *("vg", "vg,", "vg ", "gru", "grü", "hoc", "dan", "sal", "un ", "ate", "muc", "mil", "abr", "bie", "mer", "bon", "bel"),
+        *(
+            "dis",
+            "gra",
+            "met",
+            "vri",
+            "har",
+            "mvg",
+            "gro",
+            "bed",
+            "poz",
+            "z p",
+            "dzi",
+            "say",
+            "teş",
+            "tes",
+            "iyi",
+            "com",
+            "mui",
+        ),
+        *("obr", "с\u0020у", "спа", "br ", "kr ", "br.", "lg.", "vg.", "lg!", "lg-"),
+    )
 )
 _PHRASE = "|".join(_CLOSINGS)
 _CLOSING = re.compile(
@@ -161,8 +229,8 @@ def _start_of_signature(lines: list[str], *, is_dashed: bool) -> int:
     if first < len(lines) and lines[first] == "--" and (is_dashed or _looks_signed(lines[first + 1 :])):
         return first
     far = max(first, len(lines) - MAX_DASHED_LINES - 1)
-    ends = (position for position in range(far + 1, len(lines)) if _opens_end(lines, position, is_dashed=is_dashed))
-    end = next(ends, len(lines))
+    signs = (position for position in range(far + 1, len(lines)) if lines[position] and lines[position][0] in "-\u2014_")
+    end = next((position for position in signs if _opens_end(lines, position, is_dashed=is_dashed)), len(lines))
     for position in range(max(first, len(lines) - MAX_SIGNATURE_LINES - 1) + 1, end):
         if _is_closing(lines[position]) and _are_contact_lines(lines[position + 1 : end]):
             return position
@@ -171,8 +239,6 @@ def _start_of_signature(lines: list[str], *, is_dashed: bool) -> int:
 
 def _opens_end(lines: list[str], position: int, *, is_dashed: bool) -> bool:
     line = lines[position]
-    if not line or line[0] not in "-—_":
-        return False
     if _DASHES.fullmatch(line):
         return (is_dashed and line == "--") or _looks_signed(lines[position + 1 :])
     if position < len(lines) - MAX_SIGNATURE_LINES or not _RULE.fullmatch(line):
@@ -204,7 +270,7 @@ def _is_device_line(line: str) -> bool:
 
 
 def _is_closing(line: str) -> bool:
-    return len(line) <= MAX_CONTACT_CHARS and bool(_CLOSING.fullmatch(line))
+    return len(line) <= MAX_CONTACT_CHARS and line[:3].lower() in _CLOSING_KEYS and bool(_CLOSING.fullmatch(line))
 
 
 def _are_contact_lines(lines: list[str]) -> bool:

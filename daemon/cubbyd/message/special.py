@@ -50,29 +50,27 @@ def flags_of_headers(headers: Headers) -> frozenset[Flag]:
     """Tell what the header of the mail says: auto-reply (RFC 3834), bounce, bulk (RFC 2369, RFC 2919)."""
     flags: set[Flag] = set()
     precedence = headers.text("precedence").lower()
-    if precedence in _BULK or not _BULK_FIELDS.isdisjoint(headers.fields):
+    is_from_list = not _BULK_FIELDS.isdisjoint(headers.fields)
+    if is_from_list or precedence in _BULK:
         flags.add(Flag.BULK)
-    if (
-        auto_submitted(headers) not in ("", "no")
-        or precedence == "auto_reply"
-        or not _AUTOMATIC_FIELDS.isdisjoint(headers.fields)
-    ):
-        flags.add(Flag.AUTO_REPLY)
     if "x-failed-recipients" in headers or _is_from_daemon(headers):
         flags.add(Flag.BOUNCE)
-    elif _answers_by_itself(headers):
+    automatic = auto_submitted(headers)
+    if (
+        automatic not in ("", "no")
+        or precedence == "auto_reply"
+        or not _AUTOMATIC_FIELDS.isdisjoint(headers.fields)
+        or (not automatic and Flag.BOUNCE not in flags and _answers_by_itself(headers, precedence, is_from_list=is_from_list))
+    ):
         flags.add(Flag.AUTO_REPLY)
     return frozenset(flags)
 
 
-def _answers_by_itself(headers: Headers) -> bool:
-    """Tell a program's answer that does not say so: without a return path, or bulk that answers and is from no list."""
-    if auto_submitted(headers) == "no":
-        return False
+def _answers_by_itself(headers: Headers, precedence: str, *, is_from_list: bool) -> bool:
+    """Tell a program's answer that does not say so: without a return path (RFC 5321, 4.5.5), or bulk that answers a mail."""
     if "return-path" in headers and headers.raw("return-path").strip() == "<>":
         return True
-    is_bulk = headers.text("precedence").lower() in ("bulk", "junk")
-    return is_bulk and not _ANSWERING.isdisjoint(headers.fields) and _BULK_FIELDS.isdisjoint(headers.fields)
+    return precedence in ("bulk", "junk") and not is_from_list and not _ANSWERING.isdisjoint(headers.fields)
 
 
 def auto_submitted(headers: Headers) -> str:

@@ -1,5 +1,7 @@
 """A subject without what mail programs put before it; what they said becomes flags."""
 
+# ruff: noqa: RUF001 - letters of other alphabets are meant
+
 from __future__ import annotations
 
 import re
@@ -70,7 +72,9 @@ def read_subject(value: str, *, from_list: bool = False) -> Subject:
             kinds.append(Flag.REPLY if match["reply"] else Flag.FORWARD)
             text = text[match.end() : -1].strip()
             continue
-        found = _PREFIX.match(text) or _TAG_BEFORE_PREFIX.match(text) or (_LIST_TAG.match(text) if from_list else None)
+        found = _PREFIX.match(text)
+        if not found and text.startswith("["):
+            found = (_LIST_TAG if from_list else _TAG_BEFORE_PREFIX).match(text)
         if not found:
             break
         kind = found.lastgroup
