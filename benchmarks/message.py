@@ -6,7 +6,8 @@
 Throughput: the sample mailbox, the golden mails of the tests, and the real and malformed mails in `torture` of $CUBBYD_SHARED
 (by default `../shared` beside the repository) where there are any; or the files *.eml of a folder. The readers take turns,
 and who is first changes from round to round. Times are processor time, since other programs use the machine as well;
-medians of the rounds are given, and for a mail the median of its own times.
+medians of the rounds are given, and for a mail the median of its own times. A mail on which some reader hangs is left out
+for all of them, and named.
 
 What is compared is not the same work. `bare` is email.parser.BytesParser with policy.compat32, and the text parts without
 their transfer encoding: no charset, no HTML, no field is looked at. `default` is policy.default: nine fields, and the text
@@ -49,6 +50,8 @@ SHARED: Final = Path(os.environ.get("CUBBYD_SHARED") or ROOT.parent / "shared")
 ROUNDS: Final = 7
 SHORTEST_ROUND_SECONDS: Final = 0.2
 """A small corpus is read several times in a round: the clock of processor time is coarse."""
+MOST_SECONDS: Final = 2
+"""Of one mail and one reader in a corpus; what takes longer is left out for all of them, and named."""
 PATIENCE_SECONDS: Final = 20
 MOST_MEMORY_BYTES: Final = 4 * 1000**3
 SLOWEST_SHOWN: Final = 5
@@ -68,6 +71,8 @@ class Corpus:
     name: str
     files: tuple[str, ...]
     mails: tuple[bytes, ...]
+    left_out: tuple[str, ...] = ()
+    """Files that take some reader too long."""
 
 
 # --- the readers -------------------------------------------------------------------------------------------------------
@@ -160,6 +165,21 @@ def measure_throughput(corpus: Corpus, rounds: int) -> dict[str, Throughput]:
         name: _summarize(corpus, times[name], totals[name], totals["bare"], failed[name], _measure_memory(corpus, name))
         for name in READERS
     }
+
+
+def leave_out_hangs(corpus: Corpus) -> Corpus:
+    """Leave out the mails that take some reader so long that nothing else would be measured; hostile mails come later."""
+    seconds = zip(*(_read_all(corpus, read, 1)[0] for read in READERS.values()), strict=True)
+    slow = {place for place, several in enumerate(seconds) if max(several) > MOST_SECONDS}
+    for place in sorted(slow):
+        _say(f"{corpus.name}: {corpus.files[place]} left out, it takes some reader more than {MOST_SECONDS:.0f} s")
+    kept = [place for place in range(len(corpus.mails)) if place not in slow]
+    return Corpus(
+        name=corpus.name,
+        files=tuple(corpus.files[place] for place in kept),
+        mails=tuple(corpus.mails[place] for place in kept),
+        left_out=tuple(corpus.files[place] for place in sorted(slow)),
+    )
 
 
 def _find_passes(corpus: Corpus, name: str) -> int:
@@ -299,6 +319,8 @@ def print_slowest(corpus: Corpus, found: Throughput) -> None:
     """Print the files that took cubbyd longest."""
     files = ", ".join(f"{name} ({octets / 1000:.0f} kB, {ms:.1f} ms)" for name, octets, ms in found.slowest)
     print(f"\nSlowest of {corpus.name}: {files}")
+    for name in corpus.left_out:
+        print(f"Left out, as it takes some reader more than {MOST_SECONDS} s: {name}")
 
 
 def print_hostile(found: dict[str, dict[str, Outcome]]) -> None:
@@ -346,7 +368,7 @@ def main() -> None:
         print(json.dumps(asdict(read_inside(options.inside, sys.stdin.read().split("\n")))))
         return
     load = os.getloadavg()[0]
-    corpora = [] if options.only_hostile else list(find_corpora(options.folder))
+    corpora = [] if options.only_hostile else [leave_out_hangs(corpus) for corpus in find_corpora(options.folder)]
     throughput = {corpus.name: measure_throughput(corpus, max(1, options.rounds)) for corpus in corpora}
     hostile = {} if options.no_hostile else measure_hostile()
     if options.json:

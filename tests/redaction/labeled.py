@@ -1,7 +1,8 @@
 """Texts in which every name and number is marked, and what a redactor did with them.
 
-`validation` and `holdout` are templates with slots and lists of what to put into them, written by two other hands without a
-look at the redactor: it was measured on each once, and only then tuned on the first. `sample` marks the sample mailbox by hand.
+`validation`, `holdout` and `holdout2` are templates with slots and lists of what to put into them, written by three other hands
+without a look at the redactor. It was measured on each once before anybody looked at what it missed there; after that it was
+tuned on the first, on the addresses of the second, and not at all on the third. `sample` marks the sample mailbox by hand.
 A thing is recalled if every letter and digit of it is masked. A word outside all marks that is masked is masked for nothing.
 """
 

@@ -17,7 +17,7 @@ def score(mails: list[Marked], *, roster: bool) -> Score:
     return measure(mails, {"vocabulary": load_vocabulary(), "roster": roster})
 
 
-@pytest.mark.parametrize("name", ["validation", "holdout"])
+@pytest.mark.parametrize("name", ["validation", "holdout", "holdout2"])
 @pytest.mark.parametrize("roster", [True, False])
 def test_what_names_somebody_is_masked(name: str, *, roster: bool) -> None:
     found = score(from_templates(name, FILLS), roster=roster)

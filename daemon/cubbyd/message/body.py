@@ -16,6 +16,8 @@ _FEW_WORDS = 12
 _MANY_MORE = 1.2
 _MANY_WORDS = 60
 _TWIN_CHARS = 200
+# Samsung's plain half: the divider and all below it on one line.
+_GLUED_DIVIDER = re.compile(r"-{4,40} ?[^-\n]{3,60}+-{4,40}[^\s-]")
 
 _HTML_SOURCE = re.compile(r"\s*<(?:!doctype html|html|head|body|div|table|p|style|meta|span|font)\b", re.IGNORECASE)
 _STUB = re.compile(
@@ -103,7 +105,7 @@ def _choose(choice: _Choice, allowance: Allowance) -> Body:
     """
     written = _first(choice.plain, allowance)
     words = len(written.text.split(None, _MANY_WORDS))
-    is_stub = words < _MANY_WORDS and bool(_STUB.search(written.text))
+    is_stub = (words < _MANY_WORDS and bool(_STUB.search(written.text))) or bool(_GLUED_DIVIDER.search(written.text))
     if not choice.html or (words >= _FEW_WORDS and not is_stub):
         return written
     shown = _first(choice.html, allowance)

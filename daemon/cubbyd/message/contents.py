@@ -28,7 +28,10 @@ MAX_REPORT_CHARS = 2_000
 
 TNEF = "winmail.dat: its contents cannot be read"
 
-_DETACHED_SIGNATURES = frozenset(("application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature"))
+_CONTROL_PARTS = frozenset(
+    ("application/pgp-encrypted", "application/pgp-signature", "application/pkcs7-signature", "application/x-pkcs7-signature")
+)
+"""For a mail program alone: detached signatures, and the version line of PGP/MIME (RFC 3156, 4)."""
 _READABLE = frozenset(("text/plain", "text/enriched", "text/richtext", "text/markdown", "text/html"))
 _DATA = frozenset(
     ("text/rtf", "text/css", "text/csv", "text/xml", "text/javascript", "text/vcard", "text/x-vcard", "text/directory")
@@ -114,7 +117,7 @@ class Contents:
             mail.calendars.append(part)
             if part.is_attachment or part.name:
                 mail.files.append(part)
-        elif kind.startswith("multipart/") or kind in MAIL_TYPES or kind in _DETACHED_SIGNATURES or part.seal is Seal.SIGNED:
+        elif kind.startswith("multipart/") or kind in MAIL_TYPES or kind in _CONTROL_PARTS or part.seal is Seal.SIGNED:
             return
         elif _is_readable(part):
             if part.name and mail.texts:

@@ -159,12 +159,14 @@ _FOOTER = re.compile(
     r"|you received this (?:message|e-?mail) because .{0,160}"
     r"|to unsubscribe(?:,| from| send| click|:).{0,160}|to (?:view|visit) this discussion.{0,160}"
     r"|for more options, visit .{0,100}"
+    r"|yahoo mail: search, organize, conquer.{0,80}"
     r"|do you yahoo!\?.{0,40}|get your free e-?mail .{0,60}|join the world[\u2019']s largest e-mail service.{0,60}"
     r"|msn photos is the easiest.{0,80}|this sf\.net email is sponsored by.{0,100}"
     r"|your use of yahoo! groups is subject .{0,80}",
     re.IGNORECASE,
 )
 _FOOTER_STARTS = (
+    "yahoo mail: search",
     *("checked by", "www.av", "<http", "http", "you received", "you are ", "you\u2019re", "you're", "your use", "to unsub"),
     *("to view", "to visit", "for more options", "do you yahoo", "get your free", "join the world", "msn ", "this sf.net"),
 )

@@ -268,6 +268,8 @@ def strip_block(lines: list[str], *, is_divided: bool = False) -> tuple[list[str
         if _field_of(lines[end]) is _Field.SUBJECT:
             kept.append(read_subject(_value_of(lines[end])).text)
         end += count
+    if end < len(lines) and _RULE.fullmatch(lines[end]):
+        end += 1  # some programs close the block with one
     return kept, lines[end:]
 
 

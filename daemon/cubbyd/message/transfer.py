@@ -14,6 +14,9 @@ _SOFT_BREAK_WITH_BLANKS = re.compile(rb"=[ \t]+\n")
 _ENCODED_LETTER = re.compile(rb"=(?:C[2-9A-F]|D[0-9A-F]|E[0-9A-F]=[89AB][0-9A-F])=[89AB][0-9A-F]")
 _LONE_EQUALS_SIGN = re.compile(rb"=(?![0-9A-F]{2}|[0-9A-F]?\Z|[ \t]*+(?:\n|\Z))")
 _BASE64_LINES = re.compile(rb"\s*+(?:[A-Za-z0-9+/]{60,76}\s++)++(?:[A-Za-z0-9+/]{1,76}={0,2}\s*+)?")
+_BASE64_LINE = re.compile(rb"^[A-Za-z0-9+/]{40,}={0,2}$", re.MULTILINE)
+_SAMPLE_BYTES = 400
+_FEWEST_SIGNS = 2
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f]")
 MAX_UU_LINE_CHARS = 100
 """Of a line of uuencode; a full one has 61."""
@@ -24,6 +27,8 @@ MAX_UU_LINES = 50_000
 def decode_transfer(data: bytes, encoding: str, max_bytes: int) -> bytes:
     """Undo a transfer encoding; at most max_bytes come out. An unknown encoding is read as it is. Never raises."""
     match encoding.partition("(")[0].strip("\"' \t").lower():
+        case "base64" | "base-64" if _is_plain(data):
+            return data[:max_bytes]
         case "base64" | "base-64":
             return decode_base64(data[: max_bytes * 3 // 2])[:max_bytes]
         case "quoted-printable" | "quoted printable" | "quotedprintable":
@@ -32,6 +37,13 @@ def decode_transfer(data: bytes, encoding: str, max_bytes: int) -> bytes:
             return _decode_uuencode(data[: max_bytes * 3 // 2])[:max_bytes]
         case _:
             return data[:max_bytes]
+
+
+def _is_plain(data: bytes) -> bool:
+    """Tell text that is said to be base64 and is not: blanks within a line, and signs that base64 has not."""
+    sample = data[:_SAMPLE_BYTES].strip()
+    signs = len(sample.translate(None, _BASE64 + b"-_= \t\n"))
+    return signs >= _FEWEST_SIGNS and sample.count(b" ") >= _FEWEST_SIGNS and not _BASE64_LINE.search(sample)
 
 
 def guess_encoding(data: bytes) -> str:
