@@ -40,9 +40,6 @@ bench-classifier: $(VENV)/.ready
 bench-message: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.message
 
-bench-message: $(VENV)/.ready
-	$(BIN)/python -m benchmarks.message
-
 bench-redaction: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.redaction
 
