@@ -240,6 +240,8 @@ def _start_of_signature(lines: list[str], *, is_dashed: bool) -> int:
 def _opens_end(lines: list[str], position: int, *, is_dashed: bool) -> bool:
     line = lines[position]
     if _DASHES.fullmatch(line):
+        if not any(lines[position + 1 :]):
+            return True  # what stood below, a phone's own line, has been taken out
         return (is_dashed and line == "--") or _looks_signed(lines[position + 1 :])
     if position < len(lines) - MAX_SIGNATURE_LINES or not _RULE.fullmatch(line):
         return False
