@@ -131,8 +131,9 @@ def _as_json(shown: Shown) -> dict[str, Any]:
 
 def _print(shown: Shown) -> None:
     table = Table(title=printable(shown.name), title_justify="left", title_style="bold", expand=True, show_lines=True)
-    for heading, ratio in (("", 1), ("before", 5), ("after", 5)):
-        table.add_column(heading, ratio=ratio, overflow="fold")
+    table.add_column("", no_wrap=True)
+    for heading in ("before", "after"):
+        table.add_column(heading, ratio=1, overflow="fold")
     for name, before, after, spans in shown.texts:
         table.add_row(name, _styled(before, spans), _styled_after(after, spans))
     masked = Counter(str(span.kind).lower() for _, _, _, spans in shown.texts for span in spans)
