@@ -22,6 +22,7 @@ def _any(name: str) -> str:
 _LETTER = "A-Za-zÀ-ÖØ-öø-ÿĀ-ž"
 _CAPITAL = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŴŶŸŹŻŽ"
 _CAP = rf"(?-i:[{_CAPITAL}][\w.'’-]{{0,30}})"
+_SMALL = "a-zß-öø-ÿ"
 _NOT_BEFORE = r"(?<![\w$€£/.:-])"
 
 # --- the rest of an address ------------------------------------------------------------------------------------------
@@ -31,18 +32,22 @@ _ZIP = r"\d{5}(?:-\d{4})?(?!\w)"
 _CODE = r"(?-i:[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]\d[\dW] ?[A-Z\d]{4})(?!\w)"
 """A British, Canadian or Irish postcode."""
 _JOIN = _any("eu_join")
-_EU_TOWN = rf"(?:[A-Z]{{1,3}}-)?\d{{4,5}}[ ]{_CAP}(?:[ /](?:{_CAP}|(?:{_JOIN})[ ]{_CAP})){{0,3}}(?:[ ]\(\w{{2,20}}\))?"
-_REST_WITH_CODE = re.compile(
-    rf"[^\n!?;]{{0,60}}?\n?[^\n!?;]{{0,40}}?"
-    rf"(?:(?-i:{_STATES})\.?,?[ ]{_ZIP}|{_CODE}|{_CAP},?[ ]{_ZIP}|(?<![\w$€£]){_EU_TOWN}|(?<=, )CP[ ]\d{{5}})",
-    re.IGNORECASE,
+_EU_TOWN = (
+    rf"(?:[A-Z]{{1,3}}-)?\d{{4,5}}[ ](?:{_CAP}(?:[ /](?:{_CAP}|(?:{_JOIN})[ ]{_CAP})){{0,3}}(?:[ ]\(\w{{2,20}}\))?"
+    rf"|(?-i:[{_SMALL}]{{3,20}}(?:-[{_SMALL}]{{2,20}}){{0,3}}))"
 )
+_AFTER_CODE = rf"(?:[ ]Cedex)?(?:[ ]\d{{1,2}}(?![\d:.,]))?(?:,[ ]{_CAP}\.?(?:[ ]{_CAP}\.?)?(?=[ ]?(?:$|[\n.,;)])))?"
+_REST_WITH_CODE = re.compile(
+    rf"[^\n!?;]{{0,60}}?(?:\n[^\n!?;]{{0,40}}?){{0,2}}"
+    rf"(?:(?-i:{_STATES})\.?,?[ ]{_ZIP}|{_CODE}|{_CAP}[ ]?(?:D\.C\.)?,?[ ]\d{{5,6}}(?:-\d{{4}})?(?!\w)|(?<![\w$€£]){_EU_TOWN}"
+    rf"|(?<=, )CP[ ]\d{{5}}|(?:[ ][{_SMALL}]{{3,20}}){{1,3}}[ ](?:{_STATES})[ ]{_ZIP}){_AFTER_CODE}",
+    re.IGNORECASE | re.MULTILINE,
+)
+_UNIT_WORDS = _any("unit_words")
 _UNIT = (
-    r"(?:,?[ ]{0,2}\n?(?:(?:apt|apartment|app|unit|suite|ste|flat|floor|fl|bldg|building|lot|rm)\b\.?[ ]?#?[ ]?[\w-]{1,6}"
-    r"|#[ ]?\w{1,6}|\d{1,2}(?:st|nd|rd|th)[ ]floor|(?:EG|OG|DG|HH|VH|Hinterhaus)\b|\d{1,2}\.[ ]?(?:OG|Stock|Etage)\b"
-    r"|\d{1,2}[ ]?\.?[ºª°]\.?[ ]?-?[ ]?(?:(?:izq|dcha|izda|der|[a-z0-9])\b\.?)?"
-    r"|(?:piso|planta|puerta|esc|escalera|bajo|[áa]tico|pta|int|depto|dpto|apto|portal|bloque|b[âa]t|b[âa]timent|appt?"
-    r"|appartement|[ée]tage|r[ée]sidence|col|colonia)\b\.?(?:[ ]?[\wºª]{1,20}){0,2})){0,3}"
+    rf"(?:,?[ ]{{0,2}}\n?(?:(?:{_UNIT_WORDS})\b\.?[ ]?#?[ ]?[\wºª/-]{{0,8}}(?:[ ](?:rechts|links|droite|gauche|flat)\b)?"
+    r"|#[ ]?\w{1,6}|\d{1,2}(?:st|nd|rd|th|er|e|[èe]me)[ ](?:floor|fl|flr|[ée]tage)\b\.?(?:[ ]porte)?(?:[ ](?:droite|gauche))?"
+    r"|\d{1,2}\.[ ]?(?:OG|Stock|Etage)\b|\d{1,2}[ ]?\.?[ºª°]\.?[ ]?-?[ ]?(?:(?:izq|dcha|izda|der|[a-z0-9])\b\.?)?)){0,3}"
 )
 _PART = rf"(?:(?:{_CAP}|\d{{1,4}}[A-Za-z]?)(?:[ ](?:(?:{_JOIN})[ ])?(?:{_CAP}|\d{{1,2}}(?!\d))){{0,4}})"
 """A piece of an address between commas: Col. Centro, Dublin 2, Co. Dublin."""
@@ -58,17 +63,19 @@ _REST = re.compile(
 _KINDS = _any("english_kinds")
 _PLAIN_KINDS = _any("plain_kinds")
 _WIND = r"(?:(?:NE|NW|SE|SW|N|S|E|W|North|South|East|West)\.?[ ])?"
-_FLAT = r"(?:(?:Flat|Unit|Apt\.?|Apartment|Suite)[ ]\w{1,5},?[ ])?"
+_FLAT = r"(?:(?:Flat|Unit|Apt\.?|Apartment|Suite)[ ]\w{1,5}(?:,?[ ]|/))?"
 _COUNT = (
-    r"(?:(?-i:[NSEW]\d{1,3}[NSEW]\d{3,5})|\d{1,6}(?:[ ]?[A-Za-z](?!\w)|[ ]\d/\d|½)?(?:-\d{1,5})?"
+    r"(?:(?-i:[NSEW]\d{1,3}[NSEW]\d{3,5}|[NSEW]\d{3,5})|\d{1,6}(?:[ ]?[A-Za-z](?!\w)|[ ]\d/\d|½)?(?:-\d{1,5})?"
     r"|(?-i:One|Two|Three|Four|Five|Six|Seven|Eight|Nine|Ten))"
 )
 _ENGLISH = re.compile(
     rf"{_NOT_BEFORE}{_FLAT}{_COUNT},?[ ]{_WIND}"
-    rf"(?:(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the|and|de|la|las|los|del|el)[ ]){{1,5}}?(?:{_KINDS})\b\.?"
-    r"(?:[ ](?-i:NE|NW|SE|SW|N|S|E|W)\b\.?)?(?:[ ]\d{1,4}\b)?"
-    r"|(?-i:Broadway|Highway|Hwy|Route|The[ ][A-Z][a-z]{2,15})(?:[ ]\d{1,4})?\b"
+    rf"(?:(?:(?:{_CAP}|\d{{1,3}}(?:st|nd|rd|th)|of|the|and|to|de|la|las|los|del|el|van|von|der)[ ]){{1,5}}?(?:{_KINDS})\b\.?"
+    r"(?:[ ](?-i:NE|NW|SE|SW|N|S|E|W)\b\.?)?(?:[ ]\d{1,4}\b)?(?:[ ](?:North|South|East|West)\b)?"
+    r"|(?-i:Broadway|(?:(?:US|State|County)[ ])?(?:Highway|Hwy|Route|Rte)|The[ ][A-Z][a-z]{2,15})(?:[ ]\d{1,4})?\b"
+    r"(?:[ ](?:North|South|East|West)\b)?|(?<=[NSEW][ ])\d{2,5}[ ](?-i:[NSEW])\b"
     rf"|(?:avenue|ave)\b\.?[ ]of[ ](?:the[ ])?{_CAP})"
+    r"|\bPSC[ ]\d{1,4},?[ ]Box[ ]\d{1,5},?[ ](?:FPO|APO|DPO)[ ]A[AEP][ ]\d{5}"
     rf"|\b(?:P\.?[ ]?O\.?[ ]?Box|(?:RR|R\.R\.|HC)[ ]?\d{{1,3}},?[ ]Box)[ ]\d{{1,6}}",
     re.IGNORECASE,
 )
@@ -82,14 +89,20 @@ _TYPED_LOW = re.compile(
     rf"(?![ ](?:time|trip|visit|day|appointment))",
     re.IGNORECASE,
 )
+_NO_NAME = r"(?!(?:es|está|esta|hasta|desde|a|en|que|por|no|se|hay|con|est|sont|pour|avec|dans|et|ou|merci|depuis)\b)"
+_LOW = rf"{_NO_NAME}(?-i:[{_SMALL}]{{2,20}}(?:-[{_SMALL}]{{2,20}}){{0,2}})(?!\w)"
 _SPANISH_WORD = rf"(?:{_CAP}|d[’']{_CAP}|\d{{1,2}}(?!\w)|(?:de|del|la|las|los|el|san|santa|santo|y|e|do|da|dos)(?!\w))"
+_SPANISH_NUMBER = (
+    r"(?:(?:(?:n[ºo°]?\.?[ºo°]?|núm\.?|num\.?|número|#|parcela|manzana|lote|casa)[ ]?)?\d{1,5}(?!\w|:|[.,]\d)(?:-[A-Z\d]{1,4})?"
+    r"|km\.?[ ]?\d{1,4}(?:[.,]\d)?|s/n\b|\d{1,3}-[A-Z]\b)"
+)
 _SPANISH = re.compile(
-    rf"(?<!\w)(?:{_any('spanish_kinds')})[ ]?{_SPANISH_WORD}(?:[ ]{_SPANISH_WORD}){{0,6}},?[ ]?"
-    rf"(?:(?:(?:n[ºo°]?\.?[ºo°]?|núm\.?|num\.?|número|#|km|parcela|manzana|lote|casa)[ ]?)?\d{{1,5}}(?!\w|:|[.,]\d)|s/n\b)"
-    rf"(?:[ ]?(?:bis|[a-z])(?!\w))?"
+    rf"(?<!\w)(?:\d{{1,5}}[ ])?(?:{_any('spanish_kinds')})[ ]?(?:{_SPANISH_WORD}(?:[ ]{_SPANISH_WORD}){{0,6}}"
+    rf"|{_LOW}(?:[ ]{_LOW}){{0,3}}),?[ ]?{_SPANISH_NUMBER}(?:[ ]?(?:bis|\d?[a-z])(?!\w))?"
+    rf"|(?<!\w)\d{{1,5}}[ ](?:calle|camino|avenida|via|paseo|plaza)[ ]{_SPANISH_WORD}(?:[ ]{_SPANISH_WORD}){{0,5}}"
     rf"|(?<!\w)(?:carrera|cra|cr|calle|cl|avenida|av|diagonal|dg|transversal|tv)\.?[ ]\d{{1,3}}[ ]?[a-z]?"
-    rf"[ ]?(?:#|n[o°º]\.?)[ ]?\d{{1,3}}[ ]?[a-z]?[ ]?-[ ]?\d{{1,3}}"
-    rf"|\bapartado(?: de correos)?[ ]\d{{1,6}}",
+    rf"(?:[ ](?:sur|norte|este|oeste))?[ ]?(?:#|n[o°º]\.?)[ ]?\d{{1,3}}[ ]?[a-z]?[ ]?(?:-|x)[ ]?\d{{1,3}}(?:[ ]y[ ]\d{{1,3}})?"
+    rf"|\bmanzana[ ]\d{{1,4}},?[ ]lote[ ]\d{{1,4}}|\bapartado(?: de correos)?[ ]\d{{1,6}}",
     re.IGNORECASE,
 )
 _FRENCH_WORD = (
@@ -97,11 +110,14 @@ _FRENCH_WORD = (
 )
 _FRENCH_KINDS = _any("french_kinds")
 _FRENCH = re.compile(
-    rf"(?<![\w/.:-])\d{{1,4}}(?:[ ]?(?:bis|ter|quater|[a-d])(?!\w))?,?[ ](?:{_FRENCH_KINDS})[ ]{_FRENCH_WORD}"
-    rf"(?:[ ]{_FRENCH_WORD}){{0,6}}"
-    rf"|(?<!\w)(?-i:Rue|Avenue|Av\.|Boulevard|Bd|Place|Chemin|Ch\.|Impasse|Allée|Quai|Cours|Route|Rte|Square|Chaussée)[ ]"
+    rf"(?<![\w/.:-])\d{{1,4}}(?:[ ]?(?:bis|ter|quater|[a-d])(?!\w))?,?[ ](?:"
+    rf"(?:rue|avenue|boulevard|boul\.?|bd|chemin|impasse|allée|quai|route)[ ](?:{_FRENCH_WORD}|{_LOW})"
+    rf"(?:[ ](?:{_FRENCH_WORD}|{_LOW})){{0,6}}"
+    rf"|(?:grande[ ])?(?:{_FRENCH_KINDS})[ ]{_FRENCH_WORD}(?:[ ]{_FRENCH_WORD}){{0,6}})"
+    rf"|(?<!\w)(?-i:Rue|Avenue|Av\.|Boulevard|Bd|Clos|Place|Chemin|Ch\.|Impasse|Allée|Quai|Cours|Route|Rte|Square|Chaussée)[ ]"
     rf"{_FRENCH_WORD}(?:[ ]{_FRENCH_WORD}){{0,5}}?,?[ ]\d{{1,4}}(?:[ ]?[a-d](?!\w))?(?![\w:]|[.,]\d|[ ]?(?:h|€|euros?)\b)"
-    rf"|\b(?-i:B\.?P\.?)[ ]\d{{1,5}}|\b(?:lieu-?dit|r[ée]sidence|hameau|ferme)[ ]{_FRENCH_WORD}(?:[ ]{_FRENCH_WORD}){{0,4}}"
+    rf"|\b(?-i:B\.?P\.?|Case postale)[ ]\d{{1,5}}"
+    rf"|\b(?:lieu-?dit|r[ée]sidence|hameau|ferme)[ ]{_FRENCH_WORD}(?:[ ]{_FRENCH_WORD}){{0,4}}"
     rf"(?=,[ ]?(?:app|b[âa]t)|,?[ ]?\n?(?:\d{{5}})[ ]{_CAP})",
     re.IGNORECASE,
 )
@@ -130,7 +146,9 @@ _GERMAN = re.compile(
 )
 _GERMAN_OTHERS = re.compile(rf"\bPostfach[ ]\d[\d ]{{1,9}}|(?<!\w)[A-Z][ ]?\d{{1,2}},[ ]?\d{{1,3}},?(?=[ ]\d{{5}}[ ]{_CAP})")
 _LEADING_WORDS = re.compile(rf"(?:{_CAP}[ ]){{1,3}}$")
+_GERMAN_LEADS = ("er ", "Hof ", "Gut ", "Haus ")
 _BEFORE = 80
+_TYPED_LOW_GERMAN = re.compile(r"\w{3,30}(?:straße|strasse|str\.|weg|allee|gasse|platz)")
 
 
 def find_addresses(text: str) -> Iterator[Span]:
@@ -148,9 +166,9 @@ def find_addresses(text: str) -> Iterator[Span]:
 
 def _german(text: str) -> Iterator[tuple[int, int]]:
     for match in _GERMAN.finditer(text):
-        if not match[1][0].isupper():
-            continue
         word = match[1].lower()
+        if not match[1][0].isupper() and not _TYPED_LOW_GERMAN.fullmatch(word):
+            continue
         before = text[max(0, match.start() - _BEFORE) : match.end(1)]
         if opening := _GERMAN_OPENINGS.search(before):
             yield match.end(1) - len(before) + opening.start(), match.end()
@@ -158,7 +176,8 @@ def _german(text: str) -> Iterator[tuple[int, int]]:
             leading = _LEADING_WORDS.search(before, 0, len(before) - len(match[1]))
             is_kind_alone = word in _GERMAN_ENDINGS
             if not is_kind_alone or (leading is not None and word not in _NOT_STREETS):
-                yield match.start() - (len(leading[0]) if leading and is_kind_alone else 0), match.end()
+                takes_leading = leading is not None and (is_kind_alone or leading[0].endswith(_GERMAN_LEADS))
+                yield match.start() - (len(leading[0]) if leading and takes_leading else 0), match.end()
     for match in _GERMAN_OTHERS.finditer(text):
         yield match.span()
 

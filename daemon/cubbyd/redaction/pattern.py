@@ -52,7 +52,7 @@ _MIN_IBAN_CHARS, _MAX_IBAN_CHARS = 15, 34  # Norway's, and the most that ISO 136
 
 _DIGITS = re.compile(
     r"(?<![\w/.-])(?:\+|00)?\(?\d(?:[()]{0,2}(?:[ .\-/\u2010-\u2013\u00a0]{1,3}|)[()]{0,2}\d){5,30}(?!\w)"
-    r"(?:\s?,?\s?(?:ext|x|extension|durchwahl|dw|poste|int)\.?\s?\d{1,6}(?!\w))?",
+    r"(?:\s?,?\s?\(?(?:ext|x|extension|durchwahl|dw|poste|int)\.?\s?\d{1,6}(?!\w))?",
     re.IGNORECASE,
 )
 _PHONE_CUE = re.compile(
