@@ -32,7 +32,7 @@ from cubbyd.training.local import train_local
 
 SHARED: Final = Path(os.environ.get("CUBBYD_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 KINDS: Final = (NAMES, "EMAIL", "PHONE", "IBAN", "URL", "ADDRESS", "BIRTHDATE", "NUMBER")
-SETS: Final = ("validation", "holdout", "holdout2", "sample")
+SETS: Final = ("validation", "holdout", "holdout2", "holdout2+more", "sample")
 ORDINARY_TEXTS: Final = 2_000
 ROUNDS: Final = 5
 

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 from cubbyd.message import ClassifierInput, ParsedMessage, parse, render
 from cubbyd.message.identity import fingerprint
+from cubbyd.message.language import guess_language
 from cubbyd.message.parser import _parse
 from cubbyd.message.render import MAX_ATTACHMENTS, MAX_QUOTED_CHARS, MAX_SENDER_CHARS, MAX_SUBJECT_CHARS, MAX_TEXT_CHARS
 
@@ -60,6 +61,7 @@ def check_mail(raw: bytes) -> float:
     rendered = render(message)
     if message != parse(raw) or rendered != render(message):
         raise Finding("two results for one mail")
+    guess_language(message)
     if fingerprint(raw, "") != fingerprint(raw, ""):
         raise Finding("two fingerprints for one mail")
     for name, text in _texts(message):

@@ -9,7 +9,7 @@ It needs atheris, which is none of the project's dependencies, beside cubbyd, in
 
 It begins with the golden mails and, where there are any, the malformed ones in the folder `torture` of $CUBBYD_SHARED. What
 was worth keeping is gone on from the next time (--corpus); inputs that fail lie in --findings with what went wrong in a
-file .txt beside them, one for each cause, and the exit status is 1. The slowest of the others is the file `slowest`.
+file .txt beside them, one for each cause, and the exit status is 1.
 The state of the fuzzer is printed now and then: "cov" counts branches, "corp" the inputs that were worth keeping.
 """
 

@@ -42,7 +42,7 @@ TARGET = Target(
     seeds=_seeds,
     mutator=RedactionMutator,
     allowed_seconds=_allowed_seconds,
-    max_input_bytes=16_384,
+    max_input_bytes=8_192,
 )
 
 

@@ -172,6 +172,17 @@ def nest(raw: bytes, draw: random.Random) -> bytes:
     return b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (level, level) for level in range(depth)) + raw
 
 
+def seal(raw: bytes, draw: random.Random) -> bytes:
+    """Put the mail into an S/MIME envelope as signed data (RFC 5652), whole or in pieces, now and then with a broken length."""
+    signed_data, data = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02", b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01"
+    pieces = b"".join(_tagged(b"\x04", piece, draw) for piece in _pieces(raw, draw.choice((1000, 100_000))))
+    content = draw.choice((_tagged(b"\x04", raw, draw), b"\x24\x80" + pieces + b"\0\0", _tagged(b"\x24", pieces, draw)))
+    inner = b"\x30\x80" + data + draw.choice((b"\xa0\x80" + content + b"\0\0", _tagged(b"\xa0", content, draw))) + b"\0\0"
+    envelope = b"\x30\x80" + signed_data + b"\xa0\x80\x30\x80\x02\x01\x01\x31\x00" + inner
+    header = b"Content-Type: application/pkcs7-mime; name=smime.p7m" + draw.choice((b"; smime-type=signed-data", b""))
+    return header + b"\nContent-Transfer-Encoding: base64\n\n" + base64.encodebytes(envelope)
+
+
 def quote(raw: bytes, draw: random.Random) -> bytes:
     """Quote the end of the body as a reply does."""
     lines = raw.splitlines()
@@ -188,7 +199,7 @@ def change_line_ends(raw: bytes, draw: random.Random) -> bytes:
 
 CHANGES: Final[tuple[Change, ...]] = (
     *(insert_token, insert_token, insert_lines, insert_lines, insert_tags, insert_tags, repeat, double, delete, cut, overwrite),
-    *(add_field, fold_field, relabel_charset, retype, encode_body, recode_body, wrap, nest, quote, change_line_ends),
+    *(add_field, fold_field, relabel_charset, retype, encode_body, recode_body, wrap, nest, seal, quote, change_line_ends),
 )
 
 
@@ -211,6 +222,12 @@ def _insert_line(raw: bytes, draw: random.Random, piece: bytes) -> bytes:
 def _span(raw: bytes, draw: random.Random) -> tuple[int, int]:
     start = draw.randint(0, len(raw))
     return start, min(len(raw), start + draw.choice((1, 4, 20, 100, 1000)))
+
+
+def _tagged(tag: bytes, content: bytes, draw: random.Random) -> bytes:
+    """Write an ASN.1 value with its length in four bytes, which is wrong one time in twenty."""
+    length = len(content) if draw.random() < 0.95 else draw.getrandbits(16)
+    return tag + b"\x84" + length.to_bytes(4, "big") + content
 
 
 def _pieces(data: bytes, size: int) -> list[bytes]:

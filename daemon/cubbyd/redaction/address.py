@@ -19,6 +19,9 @@ def _any(name: str) -> str:
     return "|".join(re.escape(word) for word in sorted(WORDS[name], key=len, reverse=True))
 
 
+MAX_STREETS = 60
+"""Of one text, for which the rest of the address is looked for."""
+
 _LETTER = "A-Za-zÀ-ÖØ-öø-ÿĀ-ž"
 _CAPITAL = "A-ZÀ-ÖØ-ÞĀĂĄĆČĎĐĒĖĘĚĞĢĪĮİĶĹĻĽŁŃŅŇŌŐŒŔŘŚŞŠŢŤŪŮŰŲŴŶŸŹŻŽ"
 _CAP = rf"(?-i:[{_CAPITAL}][\w.'’-]{{0,30}})"
@@ -155,11 +158,14 @@ def find_addresses(text: str) -> Iterator[Span]:
     """Find postal addresses in a text."""
     if not any(letter.isdigit() for letter in text):
         return
-    for pattern in _STREETS:
-        for match in pattern.finditer(text):
-            yield _address(text, match.start(), match.end())
-    for start, end in _german(text):
-        yield _address(text, start, end)
+    streets = [match.span() for pattern in _STREETS for match in pattern.finditer(text)]
+    for number, (start, end) in enumerate([*streets, *_german(text)]):
+        # A text of nothing but streets must not take long; without the search for a town the street is still masked.
+        yield (
+            _address(text, start, end)
+            if number < MAX_STREETS
+            else Span(start=start, end=end, kind=Kind.ADDRESS, finder=Finder.PATTERN)
+        )
     for match in _TOWN_ALONE.finditer(text):
         yield Span(start=match.start(), end=match.end(), kind=Kind.ADDRESS, finder=Finder.PATTERN)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cubbyd.redaction.inflection import english_bases, infinitives
 from cubbyd.redaction.token import Token
@@ -32,6 +32,8 @@ class Lexicon:
     keep: frozenset[str]
     """Folded words that are never names here."""
     languages: frozenset[str]
+    _counted: dict[tuple[str, frozenset[str]], int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The words of a mail recur, and each is asked for several times."""
 
     @property
     def capitals_tell(self) -> bool:
@@ -58,7 +60,14 @@ class Lexicon:
 
     def count(self, token: Token, languages: frozenset[str] | None = None) -> int:
         """Tell how ordinary a word is; of a hyphened one its least ordinary part, of a plural or genitive its base."""
-        words, languages = self.vocabulary, languages or self.languages
+        languages = languages or self.languages
+        key = (token.lower, languages)
+        if key not in self._counted:
+            self._counted[key] = self._count(token, languages)
+        return self._counted[key]
+
+    def _count(self, token: Token, languages: frozenset[str]) -> int:
+        words = self.vocabulary
         own = max(words.count(token.lower, languages), words.count(token.folded, languages))  # the Spanish list has no accents
         if own:
             return own
