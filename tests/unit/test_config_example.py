@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from cubbyd.config import (
     FilingSection,
     LogSection,
     MailboxSection,
+    OpenAISection,
     RedactionSection,
     StateSection,
     load_config,
@@ -29,6 +31,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "mailboxes.office": MailboxSection,
     "filing": FilingSection,
     "classifier": ClassifierSection,
+    "classifier.openai": OpenAISection,
     "redaction": RedactionSection,
     "state": StateSection,
     "log": LogSection,
@@ -63,7 +66,7 @@ def example_value(section: str, key: str) -> Any:
         return getattr(config.mailboxes["office"], key)
     if section == "categories":
         return getattr(config.categories[0], key)
-    return getattr(getattr(config, section), key)
+    return attrgetter(f"{section}.{key}")(config)
 
 
 def test_the_example_loads() -> None:
@@ -96,7 +99,10 @@ def test_the_example_documents_no_key_that_does_not_exist(section: str, model: t
 
 
 def test_a_value_of_the_example_is_the_default() -> None:
-    said_otherwise = {("mailboxes.office", "password_file")}  # one of three, none of which has a default
+    said_otherwise = {  # one of three, none of which has a default
+        ("mailboxes.office", "password_file"),
+        ("classifier.openai", "api_key_file"),
+    }
     compared = 0
     for section, model in SECTIONS.items():
         active = set(re.findall(r"^(\w+) *= ", example_tables()[section], flags=re.MULTILINE))

@@ -38,7 +38,13 @@ def _open_local(config: Config, _: OpenKind) -> Classifier:
     return LocalClassifier(model)
 
 
-BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {"local": _open_local}
+def _open_openai(config: Config, _: OpenKind) -> Classifier:
+    from cubbyd.classify.hosted.opening import open_hosted
+
+    return open_hosted(config)
+
+
+BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {"local": _open_local, "openai": _open_openai}
 
 
 def known_kinds() -> list[str]:

@@ -1,5 +1,6 @@
 """The configuration: one TOML file, read once, as frozen typed sections."""
 
+from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.load import find_config, load_config
 from cubbyd.config.model import (
     CategorySection,
@@ -16,7 +17,7 @@ from cubbyd.config.model import (
     StateSection,
     Unsure,
 )
-from cubbyd.config.secret import read_password
+from cubbyd.config.secret import read_api_key, read_password
 
 __all__ = [
     "CategorySection",
@@ -28,11 +29,13 @@ __all__ = [
     "LogLevel",
     "LogSection",
     "MailboxSection",
+    "OpenAISection",
     "RedactionSection",
     "Security",
     "StateSection",
     "Unsure",
     "find_config",
     "load_config",
+    "read_api_key",
     "read_password",
 ]

@@ -18,6 +18,9 @@ from cubbyd.errors import ConfigError, Problem
 LONGEST_FOUND = 60
 """Characters of a wrong value that an error shows."""
 
+SECRET_WORDS = ("password", "api_key", "base_url")
+"""Keys whose value no error shows: a secret may have been put there; an address may hold one before its @."""
+
 PATH_KEYS = (("classifier", "model"), ("redaction", "roster_file"), ("state", "directory"))
 
 
@@ -51,7 +54,7 @@ def load_config(file: Path) -> Config:
     _refuse_unknown_sections(file, values)
     _anchor_paths(file, values)
     try:
-        return Config(**values)
+        return Config(**values).read_from(file)
     except ValidationError as error:
         problems = tuple(_problem(detail) for detail in error.errors(include_url=False))
         raise ConfigError(file, problems) from None  # pydantic's own text repeats the input, a secret perhaps
@@ -74,6 +77,8 @@ def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
     classifier = values.setdefault("classifier", {})
     if isinstance(classifier, dict):
         classifier.setdefault("model", MODEL_NAME)
+        for key in ("api_key_file", "ca_file"):
+            _anchor(file, classifier.get("openai"), "classifier.openai", key)
     for section, key in PATH_KEYS:
         _anchor(file, values.get(section), section, key)
     mailboxes = values.get("mailboxes")
@@ -96,7 +101,7 @@ def _anchor(file: Path, table: object, section: str, key: str) -> None:
 
 def _problem(detail: ErrorDetails) -> Problem:
     key = _key(detail["loc"])
-    kind, secret = detail["type"], "password" in key
+    kind, secret = detail["type"], any(word in key for word in SECRET_WORDS)
     if kind == "extra_forbidden":
         return Problem(key=key, found="", allowed=f"unknown key; {_known_keys(detail['loc'])}")
     if kind == "missing":
@@ -129,6 +134,7 @@ def _known_keys(location: tuple[int | str, ...]) -> str:
 def _section_of(model: type[BaseModel], field: str) -> type[BaseModel]:
     annotation = model.model_fields[field].annotation
     for candidate in (annotation, *getattr(annotation, "__args__", ())):
-        if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-            return candidate
+        bare = getattr(candidate, "__origin__", candidate)  # of Annotated[Section, ...]
+        if isinstance(bare, type) and issubclass(bare, BaseModel):
+            return bare
     return model

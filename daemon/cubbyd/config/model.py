@@ -5,7 +5,6 @@ config.example.toml is tested against these models, so the two cannot drift.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from collections import Counter
 from collections.abc import Mapping
@@ -13,9 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cubbyd.config.hosted import OpenAISection
+from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
 from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, Taxonomy, folder_problem
 
 KEYWORD_PREFIX = "cubbyd-"
@@ -41,10 +42,6 @@ def _keyword(value: str) -> str:
 
 FolderName = Annotated[str, AfterValidator(_folder)]
 OptionalFolderName = Annotated[str, AfterValidator(_optional_folder)]
-Whole = Annotated[int, Strict()]
-Switch = Annotated[bool, Strict()]
-Probability = Annotated[float, Strict(), Field(ge=0.0, le=1.0)]
-"""Strict: `threshold = true` is a mistake and not 1.0, which would file nothing for ever."""
 
 
 class Security(StrEnum):
@@ -69,12 +66,6 @@ class Unsure(StrEnum):
 
     STAY = "stay"  # in the inbox
     REVIEW = "review"  # into the review folder
-
-
-class Section(BaseModel):
-    """What all sections share: frozen, and no key that is not listed."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class MailboxSection(Section):
@@ -115,7 +106,7 @@ class MailboxSection(Section):
 
     @model_validator(mode="after")
     def _plain_stays_here(self) -> Self:
-        if self.security is Security.PLAIN and not self.allow_plain_to_remote_host and not _is_loopback(self.host):
+        if self.security is Security.PLAIN and not self.allow_plain_to_remote_host and not is_loopback(self.host):
             raise ValueError(
                 f'security = "plain" would send the password and every mail readable to {self.host}; '
                 'use "tls" or "starttls" (or, on a network of your own, set allow_plain_to_remote_host = true)'
@@ -129,15 +120,6 @@ class MailboxSection(Section):
 
 
 PASSWORD_KEYS = ("password_file", "password_credential", "password_env")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class FilingSection(Section):
@@ -160,6 +142,7 @@ class ClassifierSection(Section):
     model: Path = Path(MODEL_NAME)
     threshold: Probability = 0.5
     attempts: Whole = Field(default=8, ge=1, le=100)
+    openai: OpenAISection | None = None
 
 
 class RedactionSection(Section):
@@ -266,6 +249,18 @@ class Config(BaseSettings):
     categories: tuple[CategorySection, ...]
     state: StateSection = Field(default_factory=StateSection)
     log: LogSection = LogSection()
+
+    _file: Path = PrivateAttr(default=Path("cubbyd.toml"))
+
+    @property
+    def file(self) -> Path:
+        """The file that this was read from, for errors that are found later."""
+        return self._file
+
+    def read_from(self, file: Path) -> Self:
+        """Remember the file that this was read from."""
+        self._file = file
+        return self
 
     @classmethod
     def settings_customise_sources(

@@ -1,39 +1,86 @@
-"""Where a mailbox's password comes from: a file of mode 0600, a systemd credential, or an environment variable."""
+"""Where a password or a key comes from: a file of mode 0600, a systemd credential, or an environment variable."""
 
 from __future__ import annotations
 
 import os
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.model import MailboxSection, credentials_directory
 from cubbyd.errors import ConfigError, Problem
 
 LONGEST_SECRET = 8192
 """Bytes; more is no password but a wrong file."""
 
+NO_KEY = "none"
+"""What a server on this machine is given where no key is configured: the SDK must have one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretPlace:
+    """The three keys of a table that can say where a secret is; at most one of them is set."""
+
+    table: str
+    """The table's name, for errors: "mailboxes.office"."""
+    prefix: str
+    """What the keys begin with: "password" for password_file and so on."""
+    file: Path | None
+    credential: str | None
+    variable: str | None
+
 
 def read_password(
     config_file: Path, name: str, mailbox: MailboxSection, environment: Mapping[str, str] | None = None
 ) -> SecretStr:
     """Read the password of a mailbox. Raises ConfigError that names the key; the secret itself is in no message."""
+    place = SecretPlace(
+        table=f"mailboxes.{name}",
+        prefix="password",
+        file=mailbox.password_file,
+        credential=mailbox.password_credential,
+        variable=mailbox.password_env,
+    )
+    return read_secret(config_file, place, environment)
+
+
+def read_api_key(config_file: Path, section: OpenAISection, environment: Mapping[str, str] | None = None) -> SecretStr:
+    """Read the key of a hosted classifier; a server on this machine may have none. Raises ConfigError, as for passwords."""
+    place = SecretPlace(
+        table="classifier.openai",
+        prefix="api_key",
+        file=section.api_key_file,
+        credential=section.api_key_credential,
+        variable=section.api_key_env,
+    )
+    if section.is_loopback and not (place.file or place.credential or place.variable):
+        return SecretStr(NO_KEY)
+    key = read_secret(config_file, place, environment)
+    value = key.get_secret_value()
+    if not value.isascii() or set(value) & set(" \t"):
+        raise _error(config_file, f"{place.table}.{place.prefix}", "a key has ASCII letters, digits and signs alone, no blank")
+    return key
+
+
+def read_secret(config_file: Path, place: SecretPlace, environment: Mapping[str, str] | None = None) -> SecretStr:
+    """Read a secret from where the configuration says. Raises ConfigError that names the key, never the secret."""
     environment = os.environ if environment is None else environment
-    key = f"mailboxes.{name}"
-    if mailbox.password_env:
-        secret = environment.get(mailbox.password_env, "")
+    key = f"{place.table}.{place.prefix}"
+    if place.variable:
+        secret = environment.get(place.variable, "")
         if not secret:
-            raise _error(config_file, f"{key}.password_env", f"the environment variable {mailbox.password_env} is not set")
+            raise _error(config_file, f"{key}_env", f"the environment variable {place.variable} is not set")
         return SecretStr(secret)
-    if mailbox.password_credential:
-        file = credentials_directory(environment) / mailbox.password_credential
-        return _from_file(config_file, f"{key}.password_credential", file)
-    if mailbox.password_file is None:
-        raise _error(config_file, key, "no password is configured")
-    _refuse_open_file(config_file, f"{key}.password_file", mailbox.password_file)
-    return _from_file(config_file, f"{key}.password_file", mailbox.password_file)
+    if place.credential:
+        return _from_file(config_file, f"{key}_credential", credentials_directory(environment) / place.credential)
+    if place.file is None:
+        raise _error(config_file, place.table, f"no {place.prefix} is configured")
+    _refuse_open_file(config_file, f"{key}_file", place.file)
+    return _from_file(config_file, f"{key}_file", place.file)
 
 
 def _from_file(config_file: Path, key: str, file: Path) -> SecretStr:
@@ -46,9 +93,9 @@ def _from_file(config_file: Path, key: str, file: Path) -> SecretStr:
     except UnicodeDecodeError:
         raise _error(config_file, key, f"{file} is not UTF-8") from None  # the cause would hold the bytes
     if not secret or len(content) > LONGEST_SECRET:
-        raise _error(config_file, key, f"{file} is empty or too long for a password")
+        raise _error(config_file, key, f"{file} is empty or too long for a secret")
     if not secret.isprintable():
-        raise _error(config_file, key, f"{file} must hold the password alone, on one line")
+        raise _error(config_file, key, f"{file} must hold the secret alone, on one line")
     return SecretStr(secret)
 
 

@@ -46,7 +46,7 @@ _MISSING_BLANK = re.compile(
 )
 _TRAILING = ".,;:!?)]}'\"»“”’*_"
 
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z]{4})?(?:[ -]?(?=[A-Z]{0,3}\d)[A-Z0-9]{1,4}){2,8}\b", re.IGNORECASE)
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z]{4})?(?:[ -]?(?=[A-Z]{0,3}\d)[A-Z0-9]{1,4}+){2,8}+(?!\w)", re.IGNORECASE)
 _IBAN_AT_MOST = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){3,9}", re.IGNORECASE)
 _MIN_IBAN_CHARS, _MAX_IBAN_CHARS = 15, 34  # Norway's, and the most that ISO 13616 allows
 

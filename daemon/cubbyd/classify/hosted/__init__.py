@@ -1,0 +1,8 @@
+"""The hosted classifier: a language model at OpenAI, or at any server that speaks its wire.
+
+opening    the gate, and the parts put together        classifier  one mail: let out, pay, ask, read
+client     the connection: where bytes go, how long    prompt      the words that are sent
+decisions  a probability for every category            schema      one category, by a strict JSON schema
+failure    the table: what each failure leads to       retry       trying again; the only place that does
+breaker    resting after many failures                 ledger      what was spent, and whether more may be
+"""

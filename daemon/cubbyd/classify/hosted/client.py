@@ -1,0 +1,227 @@
+"""The connection to a hosted classifier, through the vendor's SDK, held on a short leash.
+
+What the SDK would do by itself is off: it retries nothing, follows no redirect, and is obeyed by no environment variable.
+All that it sends goes through one gate, which knows a single address, sets the headers anew, and reads no endless answer. A
+call ends when its time is up, however slowly the server drips.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import ssl
+import threading
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx2
+import openai
+import structlog
+from pydantic import SecretStr
+
+from cubbyd import __version__
+from cubbyd.classify.hosted.answer import Reply
+from cubbyd.classify.hosted.failure import Event, Failure, Symptom
+from cubbyd.config import OpenAISection
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.classify")
+
+CONNECT_SECONDS: Final = 5.0
+LARGEST_ANSWER: Final = 4 * 1024 * 1024
+GRACE_SECONDS: Final = 5.0
+LONGEST_RETRY_AFTER: Final = 86_400.0
+
+_CHATTY: Final = ("openai", "httpx2", "httpcore2")
+"""They log addresses and headers; OPENAI_LOG=debug would make the SDK do so unasked."""
+
+
+class Gate(httpx2.AsyncBaseTransport):
+    """The only way out: to one address, with our own headers."""
+
+    def __init__(self, section: OpenAISection, key: SecretStr, transport: httpx2.AsyncBaseTransport) -> None:
+        """Take the address, the key, and what carries the bytes."""
+        self._base = urlsplit(section.base_url)
+        self._inner = transport
+        self._headers = {
+            "authorization": f"Bearer {key.get_secret_value()}",
+            "user-agent": f"cubbyd/{__version__}",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "content-type": "application/json",
+        }
+        if section.organization:
+            self._headers["openai-organization"] = section.organization
+        if section.project:
+            self._headers["openai-project"] = section.project
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request to the one address, and cut an answer that is too long."""
+        url, base = request.url, self._base
+        here = (url.scheme, url.host, url.port) == (base.scheme, base.hostname, base.port)
+        if not here or not url.path.startswith(f"{base.path}/") or url.query:
+            raise httpx2.UnsupportedProtocol("not the address that the configuration names")
+        timeout = {key: value for key, value in request.extensions.items() if key == "timeout"}
+        content = await request.aread()
+        sent = httpx2.Request(request.method, url, headers=self._headers, content=content, extensions=timeout)
+        response = await self._inner.handle_async_request(sent)
+        if response.headers.get("content-encoding", "identity") != "identity":  # a small answer could unfold to gigabytes
+            await response.aclose()
+            raise httpx2.DecodingError("a packed answer, which was not asked for")
+        return httpx2.Response(
+            status_code=response.status_code,
+            headers=response.headers,
+            stream=_Bounded(response.stream),
+            extensions=response.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._inner.aclose()
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """An answer that breaks off where it gets too long."""
+
+    def __init__(self, stream: httpx2.SyncByteStream | httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if not isinstance(self._stream, httpx2.AsyncByteStream):
+            raise httpx2.ReadError("not an asynchronous answer")
+        length = 0
+        async for chunk in self._stream:
+            length += len(chunk)
+            if length > LARGEST_ANSWER:
+                raise httpx2.ReadError("the answer is too long")
+            yield chunk
+
+    async def aclose(self) -> None:
+        if isinstance(self._stream, httpx2.AsyncByteStream):
+            await self._stream.aclose()
+
+
+class Client:
+    """Asks the server; for any number of threads. The calls run on an event loop of its own, so that each can be cut off."""
+
+    def __init__(self, section: OpenAISection, key: SecretStr, trust: ssl.SSLContext | None = None) -> None:
+        """Make the connection's parts; nothing is connected yet. `trust` has authorities of the admin's own."""
+        for name in _CHATTY:
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._model = section.model
+        transport = httpx2.AsyncHTTPTransport(verify=trust or True, trust_env=False)
+        self._http = httpx2.AsyncClient(transport=Gate(section, key, transport), trust_env=False, follow_redirects=False)
+        self._sdk = openai.AsyncOpenAI(
+            api_key=key.get_secret_value(),
+            base_url=section.base_url,
+            max_retries=0,
+            http_client=self._http,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="hosted-classifier", daemon=True)
+        self._thread.start()
+        self._closing = threading.Lock()
+        self._closed = False
+
+    def ask(self, endpoint: str, body: Mapping[str, Any], seconds: float) -> Reply:
+        """Send one request, once, and give the JSON that comes back within so many seconds. Raises Failure."""
+        size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+        log.info("text leaves the building", endpoint=endpoint, model=self._model, bytes=size)
+        return self._wait(self._ask(endpoint, body, seconds), seconds + GRACE_SECONDS)
+
+    def close(self) -> None:
+        """Break off what is under way, and close the connections."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+        with suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(GRACE_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(GRACE_SECONDS)
+        if not self._thread.is_alive():  # else it is a daemon thread that hangs, and ends with the process
+            self._loop.close()
+
+    async def _end(self) -> None:
+        current = asyncio.current_task()
+        others = [task for task in asyncio.all_tasks() if task is not current]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        await self._sdk.close()
+
+    def _wait(self, work: Coroutine[Any, Any, Reply], seconds: float) -> Reply:
+        with self._closing:
+            if self._closed:
+                work.close()
+                raise Failure(Symptom(event=Event.NO_CONNECTION))
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result(seconds)
+        except TimeoutError:
+            future.cancel()
+            raise Failure(Symptom(event=Event.TIMEOUT)) from None
+        except CancelledError:
+            raise Failure(Symptom(event=Event.NO_CONNECTION)) from None
+
+    async def _ask(self, endpoint: str, body: Mapping[str, Any], seconds: float) -> Reply:
+        resource: Any = self._sdk.decisions if endpoint == "decisions" else self._sdk.chat.completions
+        timeout = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
+        try:
+            async with asyncio.timeout(seconds):
+                raw = await resource.with_raw_response.create(**body, timeout=timeout)
+                return _read(raw.http_response)
+        except (TimeoutError, openai.APITimeoutError) as error:
+            raise Failure(Symptom(event=Event.TIMEOUT)) from error
+        except openai.APIStatusError as error:
+            raise Failure(_status(error)) from error
+        except openai.APIConnectionError as error:
+            raise Failure(Symptom(event=Event.NO_CONNECTION)) from error
+        except (openai.OpenAIError, httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
+            raise Failure(Symptom(event=Event.FOREIGN)) from error
+
+
+def _read(response: httpx2.Response) -> Reply:
+    """Read the JSON of a 200. Raises Failure where it is no JSON object, or one that holds an error."""
+    request_id = response.headers.get("x-request-id", "")
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict) or body.get("error"):
+        raise Failure(Symptom(event=Event.FOREIGN, request_id=request_id))
+    return Reply(body=body, request_id=request_id)
+
+
+def _status(error: openai.APIStatusError) -> Symptom:
+    return Symptom(
+        event=Event.STATUS,
+        status=error.status_code,
+        code=error.code or "",
+        type=str(error.type or ""),
+        param=str(error.param or ""),
+        retry_after=read_retry_after(error.response.headers, datetime.now(UTC)),
+        request_id=error.request_id or "",
+    )
+
+
+def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Read how many seconds the server wants us to wait (RFC 9110, 10.2.3, and OpenAI's own milliseconds)."""
+    try:
+        if milliseconds := headers.get("retry-after-ms"):
+            seconds = float(milliseconds) / 1000
+        elif (text := headers.get("retry-after", "")).strip().replace(".", "", 1).isdecimal():
+            seconds = float(text)
+        else:
+            moment = parsedate_to_datetime(text)
+            seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now.timestamp()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if seconds != seconds:  # noqa: PLR0124  (not a number)
+        return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)

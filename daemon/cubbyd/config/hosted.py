@@ -1,0 +1,165 @@
+"""The section of the hosted classifier: where mail text may be sent, with which key, and for how much money."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from cubbyd.config.section import Number, Section, Switch, Whole, is_loopback
+
+OPENAI: Final = "https://api.openai.com/v1"
+API_KEY_KEYS: Final = ("api_key_file", "api_key_credential", "api_key_env")
+
+_HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
+_PATH: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+_ENDPOINTS: Final = ("/completions", "/decisions", "/responses", "/embeddings", "/models")
+
+
+class Mode(StrEnum):
+    """How the server is asked."""
+
+    DECISIONS = "decisions"  # POST /decisions: a probability for every category, no text is generated
+    SCHEMA = "schema"  # POST /chat/completions with a strict JSON schema: one category, for every other server
+
+
+class Effort(StrEnum):
+    """How long a model reasons before it answers."""
+
+    AUTO = "auto"  # "none" at OpenAI, whose models reason unless told otherwise; not sent to other servers
+    NONE = "none"
+    MINIMAL = "minimal"
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class TokensField(StrEnum):
+    """What the server calls the cap on the length of its answer."""
+
+    MAX_COMPLETION_TOKENS = "max_completion_tokens"
+    MAX_TOKENS = "max_tokens"  # Ollama reads this one alone
+
+
+def normalize_base_url(value: str) -> str:
+    """Give the one spelling of an address that mail may be sent to: scheme, host, port, path, without a slash at the end.
+
+    Raises ValueError for whatever could make it another address than the one that the admin reads.
+    """
+    try:
+        parts = urlsplit(value)
+        host, port = parts.hostname or "", parts.port
+    except ValueError as error:
+        raise ValueError("must be an address such as https://api.openai.com/v1") from error
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or password; give the key by api_key_file")
+    if not value.isascii() or not value.isprintable() or set(value) & set(" \\%?#"):
+        raise ValueError("must be an address in plain ASCII, without blanks and without any of \\ % ? #")
+    if not (_HOST.fullmatch(host) or _is_ip6(host)):
+        raise ValueError("must name a host, as in https://api.openai.com/v1")
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
+        raise ValueError("must begin with https:// (http:// to this machine alone), or mail would travel readable to all")
+    path = _usable_path(host, parts.path.rstrip("/"))
+    if port == {"https": 443, "http": 80}[parts.scheme]:
+        port = None
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}{f':{port}' if port is not None else ''}{path}"
+
+
+def _usable_path(host: str, path: str) -> str:
+    if not _PATH.fullmatch(path):
+        raise ValueError("must have a plain path, such as /v1")
+    if path.endswith(_ENDPOINTS):
+        raise ValueError("must be the address above the endpoints, such as https://api.openai.com/v1")
+    if host == "api.openai.com" and path != "/v1":
+        raise ValueError(f"OpenAI's address is {OPENAI}")
+    return path
+
+
+def _is_ip6(host: str) -> bool:
+    return ":" in host and re.fullmatch(r"[0-9a-f:]+", host) is not None
+
+
+def _header_value(value: str) -> str:
+    if value and not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        raise ValueError("has letters, digits, - and _ alone")
+    return value
+
+
+BaseUrl = Annotated[str, AfterValidator(normalize_base_url)]
+HeaderValue = Annotated[str, Field(max_length=100), AfterValidator(_header_value)]
+Money = Annotated[Number, Field(gt=0.0, le=1_000_000.0)]
+Price = Annotated[Number, Field(ge=0.0, le=100_000.0)]
+
+
+class OpenAISection(Section):
+    """A server that speaks OpenAI's wire: OpenAI itself, or any other at base_url."""
+
+    model: str = Field(min_length=1, max_length=200)
+    mode: Mode = Mode.DECISIONS
+    base_url: BaseUrl = OPENAI
+    api_key_file: Path | None = None
+    api_key_credential: str | None = None
+    api_key_env: str | None = None
+    ca_file: Path | None = None
+    organization: HeaderValue = ""
+    project: HeaderValue = ""
+    timeout_seconds: Whole = Field(default=20, ge=1, le=600)
+    attempts: Whole = Field(default=3, ge=1, le=10)
+    patience_seconds: Whole = Field(default=60, ge=1, le=900)
+    text_chars: Whole = Field(default=4000, ge=200, le=100_000)
+    quoted_chars: Whole = Field(default=1500, ge=0, le=100_000)
+    zero_data_retention: Switch = False
+    calls_per_day: Whole = Field(default=2000, ge=1, le=1_000_000)
+    money_per_day: Money | None = None
+    money_per_month: Money | None = None
+    price_per_million_input_tokens: Price | None = None
+    price_per_million_output_tokens: Price | None = None
+    schema_probability: Annotated[Number, Field(gt=0.0, lt=1.0)] = 0.8
+    logprobs: Switch = True
+    reasoning_effort: Effort = Effort.AUTO
+    max_tokens_field: TokensField = TokensField.MAX_COMPLETION_TOKENS
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_key_here(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "api_key" in values:
+            raise ValueError(
+                "a key does not belong in this file, which many can read and which gets copied; "
+                "put it in a file of mode 0600 and give api_key_file, or use api_key_credential or api_key_env"
+            )
+        return values
+
+    @model_validator(mode="after")
+    def _one_key(self) -> Self:
+        given = [key for key in API_KEY_KEYS if getattr(self, key)]
+        if len(given) > 1 or (not given and not self.is_loopback):
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"give exactly one of {', '.join(API_KEY_KEYS)} (found {found})")
+        return self
+
+    @model_validator(mode="after")
+    def _prices_for_the_budget(self) -> Self:
+        prices = (self.price_per_million_input_tokens, self.price_per_million_output_tokens)
+        if (self.money_per_day or self.money_per_month) and None in prices:
+            raise ValueError(
+                "a budget in money needs price_per_million_input_tokens and price_per_million_output_tokens, "
+                "from the vendor's price list"
+            )
+        return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether the server is on this machine."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
+    @property
+    def effort(self) -> str:
+        """What to send as reasoning effort; empty: nothing."""
+        if self.reasoning_effort is Effort.AUTO:
+            return "none" if urlsplit(self.base_url).hostname == "api.openai.com" else ""
+        return str(self.reasoning_effort)

@@ -1,0 +1,123 @@
+"""The right answers of the stand-in: a classifier by words that sees what a model would see, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+TOKEN_LETTERS: Final = 4
+BYTES_PER_TOKEN: Final = 4
+SURE: Final = 0.9
+
+_MAIL: Final = re.compile(r"<mail>\n(.*)\n</mail>", re.DOTALL)
+
+
+class Words:
+    """Chooses the category with the most of its words in the mail."""
+
+    def __init__(self, words: Mapping[str, str], sure: float = SURE) -> None:
+        """Map words to the category that each speaks for, and say how sure an answer is."""
+        self._words = {word.lower(): category for word, category in words.items()}
+        self._sure = sure
+
+    def probabilities(self, told: str, options: list[str]) -> dict[str, float]:
+        """Give each option a probability; the same where no word is found."""
+        found = _MAIL.search(told)
+        mail = (found[1] if found else told).lower()
+        counts = dict.fromkeys(options, 0)
+        for word, category in self._words.items():
+            if category in counts:
+                counts[category] += len(re.findall(rf"\b{re.escape(word)}\b", mail))
+        best = max(options, key=lambda option: counts[option])
+        if not counts[best]:
+            return dict.fromkeys(options, 1 / len(options))
+        rest = (1 - self._sure) / (len(options) - 1)
+        return {option: self._sure if option == best else rest for option in options}
+
+
+def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer a decision: a probability for every option of every `choice` question."""
+    told = request["input"] if isinstance(request["input"], str) else _user_text(request["input"])
+    answers = []
+    for question in request["questions"]:
+        options = [choice["value"] for choice in question["choices"]]
+        probabilities = words.probabilities(told, options)
+        best = max(options, key=lambda option: probabilities[option])
+        answers.append(
+            {
+                "type": "choice",
+                "name": question.get("name"),
+                "choice": best,
+                "confidence": _concentration(probabilities),
+                "probabilities": [{"value": option, "probability": probabilities[option]} for option in options],
+            }
+        )
+    size = _tokens(request)
+    usage = {
+        "input_tokens": size,
+        "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+        "output_tokens": 0,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": size,
+    }
+    return {"answers": answers, "model": request["model"], "usage": usage}
+
+
+def complete(words: Words, request: Mapping[str, Any], number: int) -> dict[str, Any]:
+    """Answer a chat with a JSON schema: the object that it asks for."""
+    schema = request["response_format"]["json_schema"]["schema"]
+    ((key, rule),) = schema["properties"].items()
+    probabilities = words.probabilities(_user_text(request["messages"]), rule["enum"])
+    best = max(rule["enum"], key=lambda option: probabilities[option])
+    content = json.dumps({key: best})
+    size, spoken = _tokens(request), math.ceil(len(content) / TOKEN_LETTERS)
+    choice = {
+        "index": 0,
+        "finish_reason": "stop",
+        "message": {"role": "assistant", "content": content, "refusal": None, "annotations": []},
+        "logprobs": {"content": _logprobs(content, best, probabilities[best]), "refusal": None}
+        if request.get("logprobs")
+        else None,
+    }
+    usage = {"prompt_tokens": size, "completion_tokens": spoken, "total_tokens": size + spoken}
+    return {
+        "id": f"chatcmpl-{number}",
+        "object": "chat.completion",
+        "created": 1_795_000_000,
+        "model": request["model"],
+        "choices": [choice],
+        "usage": usage,
+    }
+
+
+def list_models(model: str) -> dict[str, Any]:
+    """Answer which models there are."""
+    return {"object": "list", "data": [{"id": model, "object": "model", "created": 1_795_000_000, "owned_by": "stand-in"}]}
+
+
+def _logprobs(content: str, label: str, probability: float) -> list[dict[str, Any]]:
+    """Cut the text into tokens; the first that spells the label carries its probability, as in a model that is forced."""
+    start = content.rindex(label)
+    cuts = [*range(0, start, TOKEN_LETTERS), start, *range(start + TOKEN_LETTERS, len(content), TOKEN_LETTERS), len(content)]
+    tokens = []
+    for begin, end in pairwise(cuts):
+        text, value = content[begin:end], math.log(probability) if begin == start else 0.0
+        tokens.append({"token": text, "bytes": list(text.encode()), "logprob": value, "top_logprobs": []})
+    return tokens
+
+
+def _user_text(messages: list[dict[str, Any]]) -> str:
+    return "\n".join(message["content"] for message in messages if message["role"] == "user")
+
+
+def _tokens(request: Mapping[str, Any]) -> int:
+    return math.ceil(len(json.dumps(request)) / BYTES_PER_TOKEN)
+
+
+def _concentration(probabilities: Mapping[str, float]) -> float:
+    entropy = -sum(p * math.log(p) for p in probabilities.values() if p)
+    return 1 - entropy / math.log(len(probabilities))

@@ -1,0 +1,253 @@
+"""The stand-in's server: POST /v1/decisions, POST /v1/chat/completions, GET /v1/models, on a port of this machine."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Any, Final, Self
+
+from pydantic import ValidationError
+
+from cubbyd.standin.answers import Words, complete, decide, list_models
+from cubbyd.standin.fault import Fault
+from cubbyd.standin.strict import strict_adapter
+
+KEY: Final = "sk-stand-in"
+MODEL: Final = "gpt-6-luna"
+OK: Final = 200
+LARGEST_REQUEST: Final = 16 * 1024 * 1024
+
+Check = Callable[[str, Mapping[str, Any]], str | None]
+"""Looks at a request's path and body too; says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """One request, as it came in."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    content: bytes
+    at: float
+    """Monotonic time."""
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The JSON that was sent."""
+        body: dict[str, Any] = json.loads(self.content)
+        return body
+
+    @property
+    def mail(self) -> str:
+        """What was said in the user's name, which is the mail."""
+        messages = self.body.get("input") or self.body.get("messages") or []
+        return "\n".join(message["content"] for message in messages if message["role"] == "user")
+
+
+class Standin:
+    """A server that is up while the context lasts."""
+
+    def __init__(self, words: Mapping[str, str], *, sure: float = 0.9, key: str = KEY, checks: tuple[Check, ...] = ()) -> None:
+        """Map words to the category that each speaks for; checks are asked about every request."""
+        self.requests: list[Recorded] = []
+        self.violations: list[str] = []
+        """What was wrong with requests; every test ends by asserting that there is nothing."""
+        self.words = Words(words, sure)
+        self.key = key
+        self._checks = checks
+        self._script: deque[Fault] = deque()
+        self._always: Fault | None = None
+        self._lock = threading.Lock()
+        self._adapters = _request_types()
+        self._server = _Server(self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
+
+    def __enter__(self) -> Self:
+        """Begin to answer."""
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    @property
+    def base_url(self) -> str:
+        """The address to configure."""
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def then(self, *faults: Fault) -> None:
+        """Do these to the next requests, one after the other."""
+        with self._lock:
+            self._script.extend(faults)
+
+    def always(self, fault: Fault | None) -> None:
+        """Do this to every request for which nothing else is planned; None: answer rightly again."""
+        with self._lock:
+            self._always = fault
+
+    def take(self, recorded: Recorded) -> tuple[Fault, int]:
+        """Remember a request; tell what is to be done to its answer, and its number."""
+        with self._lock:
+            self.requests.append(recorded)
+            fault = self._script.popleft() if self._script else self._always or Fault()
+            return fault, len(self.requests)
+
+    def answer(self, recorded: Recorded) -> tuple[int, dict[str, Any]]:
+        """Check a request, and give the status and the right answer."""
+        if recorded.headers.get("authorization") != f"Bearer {self.key}":
+            return 401, _error("Incorrect API key provided: sk-st***", "invalid_api_key")
+        if recorded.method == "GET" and recorded.path == "/v1/models":
+            return 200, list_models(MODEL)
+        adapter = self._adapters.get(recorded.path) if recorded.method == "POST" else None
+        if adapter is None:
+            return 404, _error("Invalid URL", None)
+        problem = self._problem(recorded, adapter)
+        if problem:
+            self.violations.append(f"{recorded.path}: {problem}")
+            return 400, _error(problem, "invalid_request")
+        if recorded.path == "/v1/decisions":
+            return 200, _valid(decide(self.words, recorded.body), "decision")
+        return 200, _valid(complete(self.words, recorded.body, len(self.requests)), "chat")
+
+    def _problem(self, recorded: Recorded, adapter: Any) -> str | None:
+        try:
+            body = recorded.body
+            adapter.validate_python(body)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        except ValueError:
+            return "no JSON"
+        for check in (_limits, *self._checks):
+            if problem := check(recorded.path, body):
+                return problem
+        return None
+
+
+def _request_types() -> dict[str, Any]:
+    """Make the validators, by path; the SDK is loaded here and no sooner."""
+    from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
+    from openai.types.decision_create_params import DecisionCreateParams
+
+    return {
+        "/v1/decisions": strict_adapter(DecisionCreateParams),
+        "/v1/chat/completions": strict_adapter(CompletionCreateParamsNonStreaming),
+    }
+
+
+def _valid(answer: dict[str, Any], kind: str) -> dict[str, Any]:
+    """Hold our own answer against the SDK's type, so that no test passes on an answer that cannot be."""
+    from openai.types import Decision
+    from openai.types.chat import ChatCompletion
+
+    (Decision if kind == "decision" else ChatCompletion).model_validate(answer)
+    return answer
+
+
+def _limits(path: str, body: Mapping[str, Any]) -> str | None:
+    """Hold a request against the numbers that stand in the SDK's prose alone."""
+    if path != "/v1/decisions":
+        names = body.get("response_format", {}).get("json_schema", {}).get("name", "x")
+        return None if len(names) <= 64 else "response_format.json_schema.name: too long"  # noqa: PLR2004
+    questions = body["questions"]
+    if not 1 <= len(questions) <= 400:  # noqa: PLR2004
+        return "questions: 1 to 400"
+    for question in questions:
+        values = [choice["value"] for choice in question.get("choices", [])]
+        if question["type"] == "choice" and (not 2 <= len(values) <= 255 or len(set(values)) != len(values)):  # noqa: PLR2004
+            return "choices: 2 to 255, each once"
+    return None
+
+
+def _error(message: str, code: str | None) -> dict[str, Any]:
+    return {"error": {"message": message, "type": "invalid_request_error", "param": None, "code": code}}
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, standin: Standin) -> None:
+        self.standin = standin
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self._respond()
+
+    def do_POST(self) -> None:
+        self._respond()
+
+    def _respond(self) -> None:
+        standin = self.server.standin
+        length = min(int(self.headers.get("content-length") or 0), LARGEST_REQUEST)
+        recorded = Recorded(
+            method=self.command,
+            path=self.path,
+            headers={name.lower(): value for name, value in self.headers.items()},
+            content=self.rfile.read(length),
+            at=time.monotonic(),
+        )
+        fault, number = standin.take(recorded)
+        status, answer = standin.answer(recorded)
+        time.sleep(fault.wait)
+        if fault.hang_up:
+            self._hang_up()
+        elif status == OK:
+            self._send(fault.status, number, fault, _spoiled(fault, answer))
+        else:
+            self._send(status, number, Fault(), json.dumps(answer).encode())
+
+    def _send(self, status: int, number: int, fault: Fault, content: bytes) -> None:
+        self.send_response(status)
+        headers = {"content-type": fault.content_type, "x-request-id": f"req_{number}"}
+        for name, value in (headers | dict(fault.headers) | {"content-length": str(len(content))}).items():
+            self.send_header(name, value)
+        try:
+            self.end_headers()
+            for piece in _pieces(fault, content):
+                self.wfile.write(piece)
+                time.sleep(fault.drip)
+        except OSError:  # whoever asked has gone, as it should
+            self.close_connection = True
+        if fault.cut:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        self.close_connection = True
+        with suppress(OSError):  # it is gone already
+            self.connection.shutdown(socket.SHUT_RDWR)
+
+
+def _pieces(fault: Fault, content: bytes) -> list[bytes]:
+    if fault.cut:
+        return [content[: len(content) // 2]]
+    return [bytes([byte]) for byte in content] if fault.drip else [content]
+
+
+def _spoiled(fault: Fault, answer: dict[str, Any]) -> bytes:
+    if isinstance(fault.body, bytes):
+        return fault.body
+    told = fault.body if fault.body is not None else fault.change(answer) if fault.change else answer
+    return json.dumps(told).encode()

@@ -1,0 +1,120 @@
+"""kind = "openai" files mail on Dovecot against the stand-in, by the installed command and by nothing but the configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.acceptance.cubbyd import Cubbyd
+from tests.dovecot import Dovecot
+from tests.mail import Outside, mail
+
+from cubbyd.standin import Fault, Standin
+from cubbyd.standin.server import KEY
+
+pytestmark = pytest.mark.dovecot
+
+WORDS = {"ill": "absence", "invoice": "billing", "allergy": "meals"}
+PLACED = {"Absence": ["Mia Hofmann is ill"], "Billing": ["the invoice for Noah"], "INBOX": ["zzz qqq"]}
+
+
+@pytest.fixture
+def standin() -> Iterator[Standin]:
+    with Standin(WORDS) as server:
+        yield server
+    assert server.violations == []
+
+
+@pytest.fixture
+def outside(dovecot: Dovecot, user: str) -> Iterator[Outside]:
+    with Outside(dovecot, user) as client:
+        yield client
+
+
+class Hosted(Cubbyd):
+    """The command with a configuration of which the classifier's table is another."""
+
+    def choose(self, standin: Standin, more: str = "", redaction: str = 'roster_file = "roster.txt"') -> None:
+        for name, content in (("openai.key", KEY), ("roster.txt", "[children]\nMia Hofmann\n")):
+            (self.folder / name).touch(mode=0o600)
+            (self.folder / name).write_text(content + "\n")
+        kind = '[classifier]\nkind = "openai"\nthreshold = 0.6\n'
+        keys = f'model = "gpt-6-luna"\nbase_url = "{standin.base_url}"\napi_key_file = "openai.key"\nattempts = 1\n{more}\n'
+        text = self.config.read_text().replace('[classifier]\nmodel = "cubbyd.model"\n', f"{kind}[classifier.openai]\n{keys}")
+        self.config.write_text(f"{text}\n[redaction]\n{redaction}\n")
+
+
+@pytest.fixture
+def cubbyd(tmp_path: Path, dovecot: Dovecot, user: str) -> Hosted:
+    return Hosted(tmp_path, dovecot, user)
+
+
+def deliver(outside: Outside, *subjects: str) -> None:
+    outside.deliver(*(mail(subject, number=number, body=subject) for number, subject in enumerate(subjects)))
+
+
+@pytest.mark.parametrize("mode", ["decisions", "schema"])
+def test_mail_is_filed_by_the_hosted_classifier(cubbyd: Hosted, outside: Outside, standin: Standin, mode: str) -> None:
+    cubbyd.choose(standin, f'mode = "{mode}"')
+    deliver(outside, "Mia Hofmann is ill", "the invoice for Noah", "zzz qqq")
+    checked = cubbyd("check")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert standin.requests == []
+
+    done = cubbyd("run", "--once", "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert outside.everything() == PLACED
+    assert len(standin.requests) == 3
+    assert b"Hofmann" not in b"".join(request.content for request in standin.requests)
+    assert KEY not in done.stdout + done.stderr
+    records = [json.loads(line) for line in cubbyd("history", "--json").stdout.splitlines()]
+    assert {record["category"] for record in records} == {"absence", "billing", None}
+    assert {file.stat().st_mode & 0o777 for file in (cubbyd.folder / "state").iterdir()} == {0o600}
+
+
+def test_a_refused_mail_stays_and_is_named_urgent_and_the_others_are_filed(
+    cubbyd: Hosted, outside: Outside, standin: Standin
+) -> None:
+    cubbyd.choose(standin)
+    deliver(outside, "the invoice for Noah", "Emma is ill")
+    standin.then(Fault.refusal())
+
+    done = cubbyd("run", "--once", "--json")
+
+    assert json.loads(done.stdout)["filed"] == json.loads(done.stdout)["quarantined"] == 1
+    assert len(outside.everything()["INBOX"]) == 1
+    assert "urgent: " in cubbyd("history", "--json").stdout + cubbyd("status", "--json").stdout
+
+
+def test_an_outage_leaves_all_mail_where_it_is_and_the_next_runs_file_it(
+    cubbyd: Hosted, outside: Outside, standin: Standin
+) -> None:
+    cubbyd.choose(standin)
+    deliver(outside, "Mia Hofmann is ill", "the invoice for Noah", "zzz qqq")
+    standin.always(Fault.error(500))
+    failed = cubbyd("run", "--once")
+    assert failed.returncode == 69
+    assert outside.everything() == {"INBOX": ["Mia Hofmann is ill", "the invoice for Noah", "zzz qqq"]}
+    assert len(standin.requests) == 1, "the pass ends at the first"
+    standin.always(None)
+
+    done = cubbyd("run", "--once")  # those that were not asked about; once one is answered, the first is due again
+    again = cubbyd("run", "--once")
+
+    assert (done.returncode, again.returncode) == (0, 0), done.stderr + again.stderr
+    assert outside.everything() == PLACED
+
+
+def test_a_configuration_that_would_let_names_out_is_refused(cubbyd: Hosted, outside: Outside, standin: Standin) -> None:
+    cubbyd.choose(standin, redaction="allow_names_to_leave_the_building = true")
+    deliver(outside, "Mia Hofmann is ill")
+    for arguments in (["run", "--once"], ["check"]):
+        refused = cubbyd(*arguments)
+        assert refused.returncode == 78
+        assert "zero_data_retention" in refused.stdout + refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert standin.requests == []
+    assert outside.everything() == {"INBOX": ["Mia Hofmann is ill"]}
