@@ -13,14 +13,17 @@ from pydantic_core import PydanticUndefined
 from tests.unit.configuration import load
 
 from cubbyd.config import (
+    CascadeSection,
     CategorySection,
     ClassifierSection,
     Config,
+    EnsembleSection,
     FilingSection,
     LogSection,
     MailboxSection,
     OpenAISection,
     RedactionSection,
+    ShortlistSection,
     StateSection,
     load_config,
 )
@@ -32,6 +35,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "filing": FilingSection,
     "classifier": ClassifierSection,
     "classifier.openai": OpenAISection,
+    "classifier.cascade": CascadeSection,
+    "classifier.shortlist": ShortlistSection,
+    "classifier.ensemble": EnsembleSection,
     "redaction": RedactionSection,
     "state": StateSection,
     "log": LogSection,

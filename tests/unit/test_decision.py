@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cubbyd.classify.protocol import Prediction, Provenance
@@ -79,6 +81,16 @@ def test_of_equals_the_first_of_the_prediction_counts() -> None:
 def test_a_prediction_of_unknown_categories_alone_leaves_the_mail_to_people() -> None:
     """A backend of another package may answer in categories of its own; that is no reason to stop filing other mail."""
     assert decide(predict(gardening=0.9, plumbing=0.1), TAXONOMY, GENERAL).hold is Hold.UNSURE
+
+
+@pytest.mark.parametrize("probabilities", [{"absence": 1.0}, {"billing": 0.2, "absence": 0.1}, {"gardening": 1.0}], ids=str)
+def test_no_probability_is_enough_where_the_classifier_asks_for_a_person(probabilities: dict[str, float]) -> None:
+    decision = decide(replace(predict(**probabilities), hold="the classifiers disagree: absence / billing"), TAXONOMY, 0.0)
+
+    assert decision.category is None
+    assert decision.hold == "the classifiers disagree: absence / billing"
+    assert decision.probability == max((p for c, p in probabilities.items() if c in TAXONOMY), default=0.0)
+    assert reconsider(decision, Taxonomy(())) == decision
 
 
 def test_a_decision_on_record_holds_as_long_as_its_category_is_there() -> None:

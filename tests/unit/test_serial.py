@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from cubbyd.classify.protocol import Cost, Prediction, Provenance, Reason
 from cubbyd.classify.serial import prediction_to_json, reason_words
@@ -41,3 +42,9 @@ def test_the_reasons_are_read_back_strongest_first() -> None:
 def test_what_holds_no_reasons_gives_none() -> None:
     assert reason_words(None) == ()
     assert reason_words({}) == ()
+
+
+def test_that_a_person_must_decide_is_kept_where_it_is_so() -> None:
+    told = prediction_to_json(replace(PREDICTION, hold="the classifiers disagree: billing / absence"))
+
+    assert told == prediction_to_json(PREDICTION) | {"hold": "the classifiers disagree: billing / absence"}

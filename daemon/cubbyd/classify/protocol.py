@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cubbyd.errors import ClassifierError
 from cubbyd.message.model import ClassifierInput
@@ -58,6 +58,8 @@ class Prediction:
     """What spoke for the most likely category, strongest first."""
     request_id: str = ""
     """The remote side's id of the call; empty for a classifier on this machine."""
+    hold: str = ""
+    """Why a person must decide, whatever the probabilities are; empty where none must. No text of the mail."""
 
     @property
     def top(self) -> CategoryId:
@@ -88,4 +90,18 @@ class Classifier(Protocol):
 
     def close(self) -> None:
         """Give back what the backend holds open."""
+        ...
+
+
+@runtime_checkable
+class Chooser(Classifier, Protocol):
+    """A backend that can also be asked a narrower question: which of these few categories."""
+
+    def classify_among(
+        self, inputs: Sequence[ClassifierInput], among: Sequence[Sequence[CategoryId]], /
+    ) -> Sequence[Prediction | ClassifierError]:
+        """Answer for each input, in order, with a probability for each of its own few categories; they sum to 1.
+
+        `among` has, for each input, two or more of this backend's categories. Errors are those of classify.
+        """
         ...

@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 
+from cubbyd.classify.members import OpenKind
 from cubbyd.classify.protocol import Classifier
 from cubbyd.config import Config
 from cubbyd.errors import ModelFileError, UnknownKind
 
 ENTRY_POINTS = "cubbyd.classifiers"
-
-OpenKind = Callable[[str], Classifier]
-"""Opens another backend by its kind: what a backend made of backends is given."""
 
 
 def _open_local(config: Config, _: OpenKind) -> Classifier:
@@ -44,7 +42,31 @@ def _open_openai(config: Config, _: OpenKind) -> Classifier:
     return open_hosted(config)
 
 
-BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {"local": _open_local, "openai": _open_openai}
+def _open_cascade(config: Config, open_kind: OpenKind) -> Classifier:
+    from cubbyd.classify.cascade import open_cascade
+
+    return open_cascade(config, open_kind)
+
+
+def _open_shortlist(config: Config, open_kind: OpenKind) -> Classifier:
+    from cubbyd.classify.shortlist import open_shortlist
+
+    return open_shortlist(config, open_kind)
+
+
+def _open_ensemble(config: Config, open_kind: OpenKind) -> Classifier:
+    from cubbyd.classify.ensemble import open_ensemble
+
+    return open_ensemble(config, open_kind)
+
+
+BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {
+    "local": _open_local,
+    "openai": _open_openai,
+    "cascade": _open_cascade,
+    "shortlist": _open_shortlist,
+    "ensemble": _open_ensemble,
+}
 
 
 def known_kinds() -> list[str]:
@@ -60,10 +82,14 @@ def load_classifier(config: Config) -> Classifier:
 def _open(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
     """Open a backend; outer are those that it is a part of, which it must not be made of again."""
     if kind in outer:
-        raise UnknownKind(kind, [known for known in known_kinds() if known not in outer])
+        raise UnknownKind(kind, _known_inside(outer))
     if kind in BACKENDS:
-        return BACKENDS[kind](config, lambda inner: _open(config, inner, (*outer, kind)))
+        return BACKENDS[kind](config, lambda inner, with_its_file: _open(with_its_file, inner, (*outer, kind)))
     for point in entry_points(group=ENTRY_POINTS, name=kind):
         loaded: Classifier = point.load()(config)
         return loaded
-    raise UnknownKind(kind, known_kinds())
+    raise UnknownKind(kind, _known_inside(outer))
+
+
+def _known_inside(outer: tuple[str, ...]) -> list[str]:
+    return [known for known in known_kinds() if known not in outer]

@@ -11,7 +11,10 @@ DIGITS = 4
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
-    """Give everything of a prediction but mail text; words of the reasons are the model's own vocabulary."""
+    """Give everything of a prediction but mail text; words of the reasons are the model's own vocabulary.
+
+    A `hold` is there only where a person must decide: most predictions have none, and older records never do.
+    """
     cost = prediction.cost
     return {
         "probabilities": {category: round(p, DIGITS) for category, p in prediction.ranked},
@@ -28,7 +31,7 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
             "money": cost.money,
         },
         "request_id": prediction.request_id,
-    }
+    } | ({"hold": prediction.hold} if prediction.hold else {})
 
 
 def reason_words(recorded: Mapping[str, Any] | None) -> tuple[str, ...]:

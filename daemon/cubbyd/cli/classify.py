@@ -91,8 +91,8 @@ def _result(item: Item, outcome: Prediction | CubbydError, taxonomy: Taxonomy, t
         "input": item.name,
         "decision": decision.category,
         "probability": round(decision.probability, 4),
-        "hold": decision.hold,
         **prediction_to_json(outcome),
+        "hold": decision.hold,
     }
     return result | ({"labels": item.labels} if item.labels else {})
 

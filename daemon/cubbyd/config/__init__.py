@@ -1,5 +1,6 @@
 """The configuration: one TOML file, read once, as frozen typed sections."""
 
+from cubbyd.config.composite import CascadeSection, EnsembleSection, IfThenFails, MemberSection, ShortlistSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.load import find_config, load_config
 from cubbyd.config.model import (
@@ -20,18 +21,23 @@ from cubbyd.config.model import (
 from cubbyd.config.secret import read_api_key, read_password
 
 __all__ = [
+    "CascadeSection",
     "CategorySection",
     "ClassifierSection",
     "Config",
+    "EnsembleSection",
     "FilingAction",
     "FilingSection",
+    "IfThenFails",
     "LogFormat",
     "LogLevel",
     "LogSection",
     "MailboxSection",
+    "MemberSection",
     "OpenAISection",
     "RedactionSection",
     "Security",
+    "ShortlistSection",
     "StateSection",
     "Unsure",
     "find_config",

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from cubbyd.config.composite import MEMBER_TABLES
 from cubbyd.config.model import MODEL_NAME, Config
 from cubbyd.errors import ConfigError, Problem
 
@@ -79,12 +80,25 @@ def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
         classifier.setdefault("model", MODEL_NAME)
         for key in ("api_key_file", "ca_file"):
             _anchor(file, classifier.get("openai"), "classifier.openai", key)
+        _anchor_members(file, classifier)
     for section, key in PATH_KEYS:
         _anchor(file, values.get(section), section, key)
     mailboxes = values.get("mailboxes")
     for name, mailbox in mailboxes.items() if isinstance(mailboxes, dict) else ():
         for key in ("password_file", "ca_file"):
             _anchor(file, mailbox, f"mailboxes.{name}", key)
+
+
+def _anchor_members(file: Path, classifier: dict[str, Any]) -> None:
+    """Do so for the model files of the classifiers that another is made of."""
+    for name, keys in MEMBER_TABLES.items():
+        table = classifier.get(name)
+        if not isinstance(table, dict):
+            continue
+        for key in keys:
+            given = table.get(key)
+            for member in given if isinstance(given, list) else [given]:
+                _anchor(file, member, f"classifier.{name}.{key}", "model")
 
 
 def _anchor(file: Path, table: object, section: str, key: str) -> None:

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from cubbyd.config.composite import CascadeSection, EnsembleSection, ShortlistSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
 from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, Taxonomy, folder_problem
@@ -143,6 +144,9 @@ class ClassifierSection(Section):
     threshold: Probability = 0.5
     attempts: Whole = Field(default=8, ge=1, le=100)
     openai: OpenAISection | None = None
+    cascade: CascadeSection | None = None
+    shortlist: ShortlistSection | None = None
+    ensemble: EnsembleSection | None = None
 
 
 class RedactionSection(Section):

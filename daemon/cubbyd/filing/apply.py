@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from cubbyd.errors import CommandRefused
 from cubbyd.filing.context import PassContext
-from cubbyd.filing.decision import Decision, Hold, reconsider
+from cubbyd.filing.decision import Decision, reconsider
 from cubbyd.filing.plan import Label, Relocate, plan
 from cubbyd.filing.recover import finish_copies, recover, settle
 from cubbyd.journal import Change, Record
@@ -55,8 +55,7 @@ def file_some(context: PassContext) -> int:
 
 
 def _decision(record: Record) -> Decision:
-    hold = Hold(record.hold) if record.hold else None
-    return Decision(category=record.category, probability=record.probability or 0.0, hold=hold)
+    return Decision(category=record.category, probability=record.probability or 0.0, hold=record.hold or None)
 
 
 def _route(context: PassContext, decision: Decision) -> Route:

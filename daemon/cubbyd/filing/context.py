@@ -30,6 +30,8 @@ class PassReport:
     """Answers that the classifier gave."""
     became: Counter[State] = field(default_factory=Counter)
     """Mails by the state that the pass took them to."""
+    has_recovered: bool = False
+    """A mail was answered that had waited for a part of the classifier."""
     problems: list[CubbydError] = field(default_factory=list)
     """What went wrong without ending the pass."""
     was_stopped: bool = False

@@ -10,7 +10,7 @@ from cubbyd.taxonomy import CategoryId, Taxonomy
 
 
 class Hold(StrEnum):
-    """Why a mail is left to people."""
+    """Why a mail is left to people, where it is not the classifier that asks for them in words of its own."""
 
     UNSURE = "unsure"  # no category is probable enough
     EMPTY = "nothing to read"  # no words and no attachment names
@@ -24,7 +24,8 @@ class Decision:
 
     category: CategoryId | None
     probability: float
-    hold: Hold | None
+    hold: str | None
+    """One of Hold, or what a classifier said."""
 
 
 NOTHING_TO_READ = Decision(category=None, probability=0.0, hold=Hold.EMPTY)
@@ -32,11 +33,16 @@ NOTHING_TO_READ = Decision(category=None, probability=0.0, hold=Hold.EMPTY)
 
 
 def decide(prediction: Prediction, taxonomy: Taxonomy, threshold: float) -> Decision:
-    """Choose the most probable category where it reaches its threshold: the category's own, else the general one."""
+    """Choose the most probable category where it reaches its threshold: the category's own, else the general one.
+
+    Where the classifier asks for a person, no probability is enough.
+    """
     known = [(category, p) for category, p in prediction.ranked if category in taxonomy]
     if not known:
-        return Decision(category=None, probability=0.0, hold=Hold.UNSURE)
+        return Decision(category=None, probability=0.0, hold=prediction.hold or Hold.UNSURE)
     category, probability = known[0]
+    if prediction.hold:
+        return Decision(category=None, probability=probability, hold=prediction.hold)
     own = taxonomy[category].threshold
     if probability >= (threshold if own is None else own):
         return Decision(category=category, probability=probability, hold=None)

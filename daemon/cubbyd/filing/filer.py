@@ -9,7 +9,7 @@ from cubbyd.clock import Clock
 from cubbyd.errors import ClassifierUnavailable
 from cubbyd.filing.apply import LOT, file_some
 from cubbyd.filing.context import PassContext, PassReport
-from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, judge_some
+from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, PART_OUTAGE, judge_some
 from cubbyd.filing.plan import Rules
 from cubbyd.filing.recover import recover
 from cubbyd.journal import Journal
@@ -87,3 +87,5 @@ class Filer:
                 self._scan(context, full_scan=False)
         if context.report.classified:
             self._journal.release(self._name, OUTAGE)
+        if context.report.has_recovered:
+            self._journal.release(self._name, PART_OUTAGE)

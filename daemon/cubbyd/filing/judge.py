@@ -35,6 +35,9 @@ DELETED_PAUSE = timedelta(minutes=10)
 OUTAGE = "classifier unavailable: "
 """Begins the error of a mail that waits for the classifier alone; such mail is due at once when it answers again."""
 
+PART_OUTAGE = "a part of the classifier is unavailable: "
+"""The same where the classifier answers for other mail meanwhile: due at once when one of these is answered."""
+
 NOT_DELIVERED = "the server lists this mail and does not deliver it"
 
 
@@ -151,7 +154,7 @@ def _answer(context: PassContext, records: Sequence[Record], inputs: Sequence[Cl
         outcomes = context.classifier.classify([given for _, given in asked]) if asked else []
     except ClassifierError as error:
         for record, _ in asked:
-            _try_later(context, record, error)
+            _try_later(context, record, error, OUTAGE if isinstance(error, ClassifierUnavailable) else "")
         if isinstance(error, ClassifierUnavailable):
             context.journal.advance(changes, context.clock.now())
             raise
@@ -161,11 +164,15 @@ def _answer(context: PassContext, records: Sequence[Record], inputs: Sequence[Cl
             decision = decide(outcome, context.rules.taxonomy, context.rules.threshold)
             changes.append(_decided(record, decision, outcome))
             context.report.classified += 1
+            context.report.has_recovered |= (record.error or "").startswith(PART_OUTAGE)
         else:
             failed.append((record, outcome))
     context.journal.advance(changes, context.clock.now())
     for record, failure in failed:
-        _try_later(context, record, failure)
+        is_outage = isinstance(failure, ClassifierUnavailable)
+        _try_later(context, record, failure, PART_OUTAGE if is_outage else "")
+        if is_outage and str(failure) not in map(str, context.report.problems):
+            context.problem(failure)
 
 
 def _decided(record: Record, decision: Decision, prediction: Prediction | None) -> Change:
@@ -183,9 +190,9 @@ def _decided(record: Record, decision: Decision, prediction: Prediction | None) 
     )
 
 
-def _try_later(context: PassContext, record: Record, error: MailboxError | ClassifierError) -> None:
+def _try_later(context: PassContext, record: Record, error: MailboxError | ClassifierError, prefix: str = "") -> None:
     """Let the mail wait, or set it aside where the budget is used up or the backend will never take it."""
-    text = f"{OUTAGE if isinstance(error, ClassifierUnavailable) else ''}{error}"
+    text = f"{prefix}{error}"
     if isinstance(error, ClassifierRejected) or record.attempts >= context.rules.attempts:
         _quarantine(context, record, text)
         return

@@ -62,7 +62,7 @@ def rules_of(config: Config, *, observe: bool = False) -> Rules:
 def plan(decision: Decision, rules: Rules) -> tuple[Action, ...]:
     """Give the actions, in the order in which they are to be done; none where the mail is to stay as it is."""
     if decision.category is None:
-        goes = rules.review_folder is not None and decision.hold is not Hold.PUT_BACK  # a person chose the inbox
+        goes = rules.review_folder is not None and decision.hold != Hold.PUT_BACK  # a person chose the inbox
         return (Relocate(folder=rules.review_folder),) if goes and rules.review_folder else ()
     category = rules.taxonomy[decision.category]
     label: tuple[Action, ...] = (Label(keyword=category.keyword),) if rules.label else ()
