@@ -175,3 +175,10 @@ class ClassifierUnavailable(ClassifierError):
 
 class ClassifierRejected(ClassifierError):
     """The classifier refuses this one mail, and would refuse it again."""
+
+
+class NeedsPerson(ClassifierRejected):
+    """The classifier will not speak of this mail; a person must read it soon.
+
+    What a provider's filter refuses is often what matters most: an injury, abuse, a threat.
+    """

@@ -6,9 +6,8 @@ import pytest
 from tests.composite import ABSENCE, BILLING, CATEGORIES, DOWN, PICKUP, Told, chances, mail, only, predictions
 
 from cubbyd.classify.cascade import CascadeClassifier
-from cubbyd.classify.hosted.failure import NeedsPerson
 from cubbyd.config import IfThenFails
-from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable
+from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, NeedsPerson
 
 SAYS = {"clear": chances(0.9, 0.06, 0.04), "dim": chances(0.5, 0.4, 0.1), "edge": chances(0.8, 0.1, 0.1)}
 

@@ -16,9 +16,8 @@ from tests.hosted import ABSENT, WORDS, ask, configure, opened, predict, read
 from tests.mail import mail
 
 from cubbyd.classify.hosted.client import Gate
-from cubbyd.classify.hosted.failure import NeedsPerson
 from cubbyd.config import OpenAISection
-from cubbyd.errors import ClassifierRejected, ClassifierUnavailable
+from cubbyd.errors import ClassifierRejected, ClassifierUnavailable, NeedsPerson
 from cubbyd.message import RENDERER_VERSION, render_text
 from cubbyd.redaction import Redacted, RedactionFailed, Redactor
 from cubbyd.standin import Fault, Standin

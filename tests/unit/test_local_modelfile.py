@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cubbyd.classify import modelfile
+from cubbyd.classify import container
 from cubbyd.classify.local import LocalClassifier
 from cubbyd.classify.modelfile import LocalModel, load_model, save_model
 from cubbyd.dataset.example import Example
@@ -206,7 +206,7 @@ def test_a_file_whose_members_are_compressed_is_refused_since_it_could_unpack_to
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_read(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(modelfile, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(container, "MAX_FILE_BYTES", 1000)
 
     with pytest.raises(ModelFileError, match="a model has at most 1000"):
         load(file)

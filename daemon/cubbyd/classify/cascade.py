@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from cubbyd.classify.hosted.failure import NeedsPerson
 from cubbyd.classify.members import (
     OpenKind,
     Outcome,
@@ -25,6 +24,7 @@ from cubbyd.classify.members import (
 )
 from cubbyd.classify.protocol import Classifier, Prediction, Reason
 from cubbyd.config import Config, IfThenFails
+from cubbyd.errors import NeedsPerson
 from cubbyd.message.model import ClassifierInput
 from cubbyd.taxonomy import CategoryId
 

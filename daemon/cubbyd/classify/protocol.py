@@ -60,6 +60,10 @@ class Prediction:
     """The remote side's id of the call; empty for a classifier on this machine."""
     hold: str = ""
     """Why a person must decide, whatever the probabilities are; empty where none must. No text of the mail."""
+    stays: bool = False
+    """Held, it is left untouched in the inbox, and not brought to the review folder: a rule says so."""
+    urgent: str = ""
+    """Why a person should look at it soon, whatever becomes of it; empty where nothing says so. No text of the mail."""
 
     @property
     def top(self) -> CategoryId:

@@ -13,7 +13,7 @@ DIGITS = 4
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
     """Give everything of a prediction but mail text; words of the reasons are the model's own vocabulary.
 
-    A `hold` is there only where a person must decide: most predictions have none, and older records never do.
+    `hold`, `stays` and `urgent` are there only where they say something: most predictions have none of them.
     """
     cost = prediction.cost
     return {
@@ -31,7 +31,7 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
             "money": cost.money,
         },
         "request_id": prediction.request_id,
-    } | ({"hold": prediction.hold} if prediction.hold else {})
+    } | {name: value for name in ("hold", "stays", "urgent") if (value := getattr(prediction, name))}
 
 
 def reason_words(recorded: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -136,6 +136,13 @@ class FilingSection(Section):
         return f"{self.folder_prefix}{FOLDER_SEPARATOR}{folder}" if self.folder_prefix else folder
 
 
+class Labels(StrEnum):
+    """How many categories a mail can have."""
+
+    ONE = "one"  # the most probable one
+    MANY = "many"  # each that reaches its threshold; the most probable one is the folder
+
+
 class ClassifierSection(Section):
     """Which backend decides, and from which probability it is believed."""
 
@@ -143,6 +150,7 @@ class ClassifierSection(Section):
     model: Path = Path(MODEL_NAME)
     threshold: Probability = 0.5
     attempts: Whole = Field(default=8, ge=1, le=100)
+    labels: Labels = Labels.ONE
     openai: OpenAISection | None = None
     cascade: CascadeSection | None = None
     shortlist: ShortlistSection | None = None

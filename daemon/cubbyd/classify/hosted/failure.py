@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable
+from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, NeedsPerson
 
 LONGEST_WAIT: Final = 120.0
 """Seconds of Retry-After that are waited out; a longer one rests the backend instead."""
@@ -54,13 +54,6 @@ class Action(StrEnum):
     SHORTEN = "shorten"  # again with half the text, once; then rejected
     REJECT = "reject"  # this mail is set aside for people
     URGENT = "urgent"  # this mail is set aside for people, who should look soon
-
-
-class NeedsPerson(ClassifierRejected):
-    """The service will not speak of this mail; a person must read it soon.
-
-    What a provider's filter refuses is often what matters most: an injury, abuse, a threat.
-    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

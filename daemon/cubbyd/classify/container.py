@@ -1,0 +1,157 @@
+"""The container of a model file: one zip with a manifest, JSON and numpy arrays; no pickle, no code.
+
+The members are stored, not compressed: the same model gives the same bytes whatever the zlib, and a file cannot unpack to
+more than its own size. The .npy format is that of numpy.lib.format, version 1.0. The manifest names the format, its
+version, the kind, and the SHA-256 of every other member; what else it says is the kind's own.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import secrets
+import struct
+import tokenize
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from cubbyd.errors import ModelFileError
+
+FORMAT: Final = "cubbyd-model"
+MAX_FILE_BYTES: Final = 128 * 1024 * 1024
+"""More than the largest vocabulary with the most categories takes."""
+
+TRAIN_AGAIN: Final = "train it again: cubbyd train EXAMPLES.jsonl --out MODEL"
+
+MANIFEST: Final = "manifest.json"
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""The first date that a zip can say; the true one stands in the manifest."""
+
+_BROKEN: Final = (
+    *(zipfile.BadZipFile, struct.error, EOFError, NotImplementedError, RuntimeError),
+    *(tokenize.TokenError, SyntaxError, TypeError, OverflowError, MemoryError),
+    *(ValueError, KeyError, IndexError),
+)
+"""What zipfile, numpy.lib.format and json raise for broken bytes; which of them depends on where the file is broken."""
+
+
+@contextmanager
+def open_container(file: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a model file; whatever reading broken bytes raises inside of the block becomes ModelFileError."""
+    try:
+        with zipfile.ZipFile(_checked(file)) as archive:
+            yield archive
+    except OSError as error:
+        raise ModelFileError(file, f"cannot be read: {error.strerror or error}; {TRAIN_AGAIN}") from error
+    except _BROKEN as error:
+        raise ModelFileError(file, f"is no sound model file; {TRAIN_AGAIN}") from error
+
+
+def _checked(file: Path) -> Path:
+    if not file.is_file() and file.exists():
+        raise ModelFileError(file, "is no regular file; name the model file itself")
+    if (size := file.stat().st_size) > MAX_FILE_BYTES:
+        raise ModelFileError(file, f"has {size} bytes, a model has at most {MAX_FILE_BYTES}; {TRAIN_AGAIN}")
+    return file
+
+
+def read_manifest(file: Path, archive: zipfile.ZipFile, *, version: int, kind: str) -> dict[str, JsonValue]:
+    """Read what the file says of itself. Raises ModelFileError where it is of another format, version or kind."""
+    said: JsonValue = json.loads(read_member(archive, MANIFEST))
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        raise ModelFileError(file, f"is no model file of cubbyd; {TRAIN_AGAIN}")
+    if (said.get("version"), said.get("kind")) != (version, kind):
+        found = f"version {said.get('version')!r}, kind {said.get('kind')!r}"
+        raise ModelFileError(file, f"is of {found}; this cubbyd reads version {version}, kind {kind!r}; {TRAIN_AGAIN}")
+    return said
+
+
+def read_members(file: Path, archive: zipfile.ZipFile, names: Iterable[str], digests: Mapping[str, str]) -> dict[str, bytes]:
+    """Read the members that are due. Raises ModelFileError where their SHA-256 are not those that the manifest gives."""
+    members = {name: read_member(archive, name) for name in names}
+    if digest_members(members) != digests:
+        raise ModelFileError(file, f"is damaged: its members are not what its manifest says; {TRAIN_AGAIN}")
+    return members
+
+
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Read a member that is stored as it is, so that it has no more bytes than the file."""
+    info = archive.getinfo(name)
+    if info.compress_type != zipfile.ZIP_STORED:
+        message = f"{name} is compressed"
+        raise ValueError(message)
+    return archive.read(info)
+
+
+def read_array(member: bytes, dtype: np.dtype[Any], shape: tuple[int | None, ...]) -> NDArray[Any]:
+    """Read an array of the dtype and shape that are due (None: any length), without believing its header."""
+    stream = io.BytesIO(member)
+    demand(np.lib.format.read_magic(stream) == (1, 0), "an array is of an unknown version")
+    found, fortran, found_dtype = np.lib.format.read_array_header_1_0(stream)
+    fits = len(found) == len(shape) and all(due in (None, there) for due, there in zip(shape, found, strict=True))
+    demand(fits and min(found) >= 0 and not fortran and found_dtype == dtype, "an array is not of its shape")
+    return np.frombuffer(member, dtype=dtype, offset=stream.tell()).reshape(found)
+
+
+def demand(fact: bool, otherwise: str) -> None:  # noqa: FBT001  # reads as a sentence
+    """Raise ValueError, which open_container makes a ModelFileError of, where a fact does not hold."""
+    if not fact:
+        raise ValueError(otherwise)
+
+
+def array_bytes(array: NDArray[Any]) -> bytes:
+    """Give an array as the bytes of a .npy file."""
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, np.ascontiguousarray(array), version=(1, 0), allow_pickle=False)
+    return stream.getvalue()
+
+
+def to_json(value: object) -> bytes:
+    """Give a value as JSON, the same bytes for the same value."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()
+
+
+def digest_members(members: Mapping[str, bytes]) -> dict[str, str]:
+    """Give the SHA-256 of each member."""
+    return {name: sha256(member).hexdigest() for name, member in members.items()}
+
+
+def save_container(file: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], *, created: datetime) -> None:
+    """Write a model in place of what was there, in one step: a reader sees the old file or the new one, whole.
+
+    The same manifest, members and date give the same bytes. Raises ModelFileError where the file cannot be written.
+    """
+    said = {**manifest, "created": created.astimezone(UTC).isoformat(timespec="seconds")}
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as stream:
+            with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+                for name, member in {MANIFEST: to_json(said), **members}.items():
+                    archive.writestr(zipfile.ZipInfo(name, date_time=_EPOCH), member)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+        _sync_folder(file.parent)
+    except OSError as error:
+        raise ModelFileError(file, f"cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the rename outlast a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
