@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 export UV_PYTHON_DOWNLOADS := never
+unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
 .PHONY: help demo test test-fast lint bench bench-classifier bench-message bench-redaction clean dovecot
@@ -48,11 +49,11 @@ $(VENV)/bin/uv:
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.ready-demo: $(VENV)/bin/uv pyproject.toml uv.lock
-	@test -f $(VENV)/.ready || UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --no-dev --extra demo
+	@test -f $(VENV)/.ready || UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --no-dev --extra demo
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml uv.lock
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra openai
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --extra demo --extra openai
 	@touch $@
 
 dovecot:
