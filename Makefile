@@ -8,11 +8,12 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast lint bench bench-classifier bench-message bench-redaction clean dovecot
+.PHONY: help demo test test-fast test-slow lint bench bench-classifier bench-message bench-redaction clean dovecot
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
+	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
 	@echo 'make lint    style, types, direction of imports'
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-message, bench-redaction'
 	@echo 'make clean   remove what make made'
@@ -21,7 +22,10 @@ demo: $(VENV)/.ready-demo
 	@$(BIN)/cubbyd demo
 
 test: $(VENV)/.ready dovecot lint
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
+
+test-slow: $(VENV)/.ready dovecot
+	$(BIN)/pytest -n $(WORKERS) -m slow
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -n $(WORKERS) tests/unit tests/property tests/golden
