@@ -106,6 +106,8 @@ class Desk:
         asked = Counter(self.classifier.asked)
         assert all(number <= WHERE[_place(subject), subject] for subject, number in asked.items()), asked
         states = Counter(record.state for record in self.office.records())
+        if not self.setup.can_expunge_alone:
+            states[State.FILED] += states.pop(State.COPIED, 0)
         assert states == {State.FILED: len(MAILS) - 1, State.HELD: 1}, states
 
     def _our_marked(self) -> Counter[tuple[str, str]]:
