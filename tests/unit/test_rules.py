@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.composite import BILLING, CATEGORIES, DOWN, PICKUP, Told, mail, only
 
+from cubbyd.classify.cascade import CascadeClassifier
 from cubbyd.classify.rule import Rulebook, compile_rules
 from cubbyd.classify.ruled import RuledClassifier, RulesClassifier
 from cubbyd.config import RuleSection
@@ -185,6 +186,14 @@ def test_rules_alone_leave_what_they_do_not_know_to_people() -> None:
     assert answer.hold == "no rule matches"
     assert not answer.stays
     assert set(answer.probabilities.values()) == {1 / 3}
+
+
+def test_rules_can_be_the_first_of_a_cascade_which_asks_the_second_about_the_rest() -> None:
+    told = Told()
+    cascade = CascadeClassifier(RulesClassifier(book({"subject_words": "bill"}), CATEGORIES), told, unsure_below=0.5)
+
+    assert [only([answer]).top for answer in cascade.classify([mail("a bill"), mail("hello")])] == ["billing", "absence"]
+    assert told.asked == ["hello"]
 
 
 def test_the_real_sender_counts_though_a_remote_backend_never_sees_it() -> None:

@@ -73,8 +73,7 @@ def test_rules_alone_without_a_rule_are_refused(tmp_path: Path) -> None:
         load_classifier(load(tmp_path / "c.toml", '[classifier]\nkind = "rules"'))
 
 
-def test_rules_can_be_the_first_of_a_cascade(tmp_path: Path) -> None:
-    """What they do not know they hold, and what a first one holds the second is asked about."""
-    tables = '[classifier]\nkind = "cascade"\n[classifier.cascade]\nfirst = "rules"\nthen = { kind = "rules", model = "x" }\n'
+def test_rules_as_a_member_read_no_model_file(tmp_path: Path) -> None:
+    tables = '[classifier]\nkind = "cascade"\n[classifier.cascade]\nfirst = "local"\nthen = { kind = "rules", model = "x" }\n'
 
     assert 'kind = "rules" reads no model file; its keys are in [[rules]]' in str(fault(tmp_path / "c.toml", tables))
