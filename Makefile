@@ -7,13 +7,13 @@ UV_VERSION := 0.13.8
 export UV_PYTHON_DOWNLOADS := never
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast lint bench bench-classifier bench-message bench-redaction clean dovecot
+.PHONY: help demo test test-fast lint bench bench-classifier bench-message bench-redaction bench-rules clean dovecot
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
 	@echo 'make lint    style, types, direction of imports'
-	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-message, bench-redaction'
+	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-message, bench-redaction, bench-rules'
 	@echo 'make clean   remove what make made'
 
 demo: $(VENV)/.ready-demo
@@ -42,6 +42,9 @@ bench-message: $(VENV)/.ready
 
 bench-redaction: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.redaction
+
+bench-rules: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.rules
 
 $(VENV)/bin/uv:
 	@deploy/setup/venv.sh "$(PYTHON)" $(VENV)
