@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.unit.configuration import load
 
 TRAINING = {"sklearn", "scipy", "joblib"}
 NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas"}
@@ -52,6 +53,19 @@ def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
 
     assert loaded & (TRAINING | NEVER) == set()
     assert {"numpy", "sqlalchemy", "imapclient"} <= loaded, "or the daemon was not loaded at all"
+
+
+def test_rules_alone_with_the_urgent_net_load_no_numpy(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    load(file, '[classifier]\nkind = "rules"\n[[rules]]\nname = "a"\nto = "a@b.example"\ncategory = "billing"')
+
+    loaded = loaded_by(
+        "from pathlib import Path\nfrom cubbyd.config import load_config\nfrom cubbyd.classify.registry import load_classifier\n"
+        f"load_classifier(load_config(Path({str(file)!r})))\n"
+    )
+
+    assert loaded & (TRAINING | NEVER | {"numpy"}) == set()
+    assert "pydantic" in loaded, "or nothing was loaded at all"
 
 
 def test_a_state_file_of_today_is_opened_without_the_tool_that_migrates(tmp_path: Path) -> None:
