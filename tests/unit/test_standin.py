@@ -85,7 +85,7 @@ def test_wrong_requests_are_refused_and_remembered(standin: Standin, path: str, 
 
 def test_a_wrong_key_and_a_wrong_path_are_refused(standin: Standin) -> None:
     assert call(standin, "/models", key="sk-other")[0] == 401
-    assert call(standin, "/embeddings", {})[0] == 404
+    assert call(standin, "/responses", {})[0] == 404
 
 
 # --- the official document, where it is at hand ---------------------------------------------------------------------------

@@ -94,11 +94,6 @@ def complete(words: Words, request: Mapping[str, Any], number: int) -> dict[str,
     }
 
 
-def list_models(model: str) -> dict[str, Any]:
-    """Answer which models there are."""
-    return {"object": "list", "data": [{"id": model, "object": "model", "created": 1_795_000_000, "owned_by": "stand-in"}]}
-
-
 def _logprobs(content: str, label: str, probability: float) -> list[dict[str, Any]]:
     """Cut the text into tokens; the first that spells the label carries its probability, as in a model that is forced."""
     start = content.rindex(label)

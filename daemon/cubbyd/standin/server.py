@@ -1,4 +1,4 @@
-"""The stand-in's server: POST /v1/decisions, POST /v1/chat/completions, GET /v1/models, on a port of this machine."""
+"""The stand-in's server, on a port of this machine: decisions and chats here, all else by the table of endpoints."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from typing import Any, Final, Self
 
 from pydantic import ValidationError
 
-from cubbyd.standin.answers import Words, complete, decide, list_models
+from cubbyd.standin import embedding
+from cubbyd.standin.answers import Words, complete, decide
+from cubbyd.standin.catalog import Catalog
+from cubbyd.standin.endpoint import Answer, Endpoint, Refused, Table
 from cubbyd.standin.fault import Fault
 from cubbyd.standin.strict import strict_adapter
 
 KEY: Final = "sk-stand-in"
 MODEL: Final = "gpt-6-luna"
 OK: Final = 200
+BAD_REQUEST: Final = 400
+FIRST_NO_SUCCESS: Final = 300
 LARGEST_REQUEST: Final = 16 * 1024 * 1024
 
 Check = Callable[[str, Mapping[str, Any]], str | None]
@@ -69,6 +74,8 @@ class Standin:
         self._always: Fault | None = None
         self._lock = threading.Lock()
         self._adapters = _request_types()
+        self.catalog = Catalog()
+        self._table = Table((*self.catalog.endpoints(), *embedding.endpoints()))
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
 
@@ -105,12 +112,12 @@ class Standin:
             fault = self._script.popleft() if self._script else self._always or Fault()
             return fault, len(self.requests)
 
-    def answer(self, recorded: Recorded) -> tuple[int, dict[str, Any]]:
-        """Check a request, and give the status and the right answer."""
+    def answer(self, recorded: Recorded, *, is_carried_out: bool = True) -> tuple[int, Answer]:
+        """Check a request, and give the status and the right answer; one that is not carried out has no effect."""
         if recorded.headers.get("authorization") != f"Bearer {self.key}":
             return 401, _error("Incorrect API key provided: sk-st***", "invalid_api_key")
-        if recorded.method == "GET" and recorded.path == "/v1/models":
-            return 200, list_models(MODEL)
+        if found := self._table.find(recorded.method, recorded.path):
+            return self._answer_by_table(recorded, *found, is_carried_out=is_carried_out)
         adapter = self._adapters.get(recorded.path) if recorded.method == "POST" else None
         if adapter is None:
             return 404, _error("Invalid URL", None)
@@ -121,6 +128,18 @@ class Standin:
         if recorded.path == "/v1/decisions":
             return 200, _valid(decide(self.words, recorded.body), "decision")
         return 200, _valid(complete(self.words, recorded.body, len(self.requests)), "chat")
+
+    def _answer_by_table(
+        self, recorded: Recorded, endpoint: Endpoint, names: Mapping[str, str], *, is_carried_out: bool
+    ) -> tuple[int, Answer]:
+        content_type = recorded.headers.get("content-type", "")
+        try:
+            call = self._table.check(endpoint, names, recorded.path, recorded.content, content_type)
+            return 200, self._table.answer(endpoint, call) if is_carried_out else {}
+        except Refused as refused:
+            if refused.status == BAD_REQUEST:
+                self.violations.append(f"{recorded.path}: {refused.message}")
+            return refused.status, refused.body
 
     def _problem(self, recorded: Recorded, adapter: Any) -> str | None:
         try:
@@ -196,6 +215,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._respond()
 
+    def do_DELETE(self) -> None:
+        self._respond()
+
     def do_POST(self) -> None:
         self._respond()
 
@@ -210,7 +232,7 @@ class _Handler(BaseHTTPRequestHandler):
             at=time.monotonic(),
         )
         fault, number = standin.take(recorded)
-        status, answer = standin.answer(recorded)
+        status, answer = standin.answer(recorded, is_carried_out=fault.status < FIRST_NO_SUCCESS)
         time.sleep(fault.wait)
         if fault.hang_up:
             self._hang_up()
@@ -246,8 +268,10 @@ def _pieces(fault: Fault, content: bytes) -> list[bytes]:
     return [bytes([byte]) for byte in content] if fault.drip else [content]
 
 
-def _spoiled(fault: Fault, answer: dict[str, Any]) -> bytes:
-    if isinstance(fault.body, bytes):
-        return fault.body
-    told = fault.body if fault.body is not None else fault.change(answer) if fault.change else answer
+def _spoiled(fault: Fault, answer: Answer) -> bytes:
+    told = answer if fault.body is None else fault.body
+    if isinstance(told, bytes):
+        return told
+    if fault.body is None and fault.change:
+        told = fault.change(told)
     return json.dumps(told).encode()
