@@ -7,13 +7,27 @@ import math
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 TOKEN_LETTERS: Final = 4
 BYTES_PER_TOKEN: Final = 4
 SURE: Final = 0.9
 
 _MAIL: Final = re.compile(r"<mail>\n(.*)\n</mail>", re.DOTALL)
+
+
+class Guess(Protocol):
+    """What the stand-in knows about mail."""
+
+    def probabilities(self, told: str, options: list[str]) -> dict[str, float]:
+        """Give each option a probability, by a prompt that may hold a mail between its markers."""
+        ...
+
+
+def mail_in(told: str) -> str:
+    """Give the mail in a prompt; all of it where there are no markers."""
+    found = _MAIL.search(told)
+    return found[1] if found else told
 
 
 class Words:
@@ -26,8 +40,7 @@ class Words:
 
     def probabilities(self, told: str, options: list[str]) -> dict[str, float]:
         """Give each option a probability; the same where no word is found."""
-        found = _MAIL.search(told)
-        mail = (found[1] if found else told).lower()
+        mail = mail_in(told).lower()
         counts = dict.fromkeys(options, 0)
         for word, category in self._words.items():
             if category in counts:
@@ -39,7 +52,7 @@ class Words:
         return {option: self._sure if option == best else rest for option in options}
 
 
-def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
+def decide(words: Guess, request: Mapping[str, Any]) -> dict[str, Any]:
     """Answer a decision: a probability for every option of every `choice` question."""
     told = request["input"] if isinstance(request["input"], str) else _user_text(request["input"])
     answers = []
@@ -67,7 +80,7 @@ def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"answers": answers, "model": request["model"], "usage": usage}
 
 
-def complete(words: Words, request: Mapping[str, Any], number: int) -> dict[str, Any]:
+def complete(words: Guess, request: Mapping[str, Any], number: int) -> dict[str, Any]:
     """Answer a chat with a JSON schema: the object that it asks for."""
     schema = request["response_format"]["json_schema"]["schema"]
     ((key, rule),) = schema["properties"].items()

@@ -17,11 +17,14 @@ from typing import Any, Final, Self
 from pydantic import ValidationError
 
 from cubbyd.standin import embedding
-from cubbyd.standin.answers import Words, complete, decide
+from cubbyd.standin.answers import Guess, Words, complete, decide
+from cubbyd.standin.batch import Batches
 from cubbyd.standin.catalog import Catalog
-from cubbyd.standin.endpoint import Answer, Endpoint, Refused, Table
+from cubbyd.standin.endpoint import Answer, Endpoint, Numbers, Refused, Table
 from cubbyd.standin.fault import Fault
+from cubbyd.standin.file import Files
 from cubbyd.standin.strict import strict_adapter
+from cubbyd.standin.tuning import Tunings
 
 KEY: Final = "sk-stand-in"
 MODEL: Final = "gpt-6-luna"
@@ -62,12 +65,14 @@ class Recorded:
 class Standin:
     """A server that is up while the context lasts."""
 
-    def __init__(self, words: Mapping[str, str], *, sure: float = 0.9, key: str = KEY, checks: tuple[Check, ...] = ()) -> None:
-        """Map words to the category that each speaks for; checks are asked about every request."""
+    def __init__(
+        self, words: Mapping[str, str] | Guess, *, sure: float = 0.9, key: str = KEY, checks: tuple[Check, ...] = ()
+    ) -> None:
+        """Map words to the category that each speaks for, or give what guesses; checks are asked about every request."""
         self.requests: list[Recorded] = []
         self.violations: list[str] = []
         """What was wrong with requests; every test ends by asserting that there is nothing."""
-        self.words = Words(words, sure)
+        self.words: Guess = Words(words, sure) if isinstance(words, Mapping) else words
         self.key = key
         self._checks = checks
         self._script: deque[Fault] = deque()
@@ -75,7 +80,12 @@ class Standin:
         self._lock = threading.Lock()
         self._adapters = _request_types()
         self.catalog = Catalog()
-        self._table = Table((*self.catalog.endpoints(), *embedding.endpoints()))
+        numbers = Numbers()
+        self.files = Files(numbers)
+        self.tunings = Tunings(numbers, self.files, self.catalog)
+        self.batches = Batches(numbers, self.files, self._ask)
+        stateful = (self.catalog, self.files, self.tunings, self.batches)
+        self._table = Table((*embedding.endpoints(), *(endpoint for part in stateful for endpoint in part.endpoints())))
         self._server = _Server(self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
 
@@ -127,7 +137,23 @@ class Standin:
             return 400, _error(problem, "invalid_request")
         if recorded.path == "/v1/decisions":
             return 200, _valid(decide(self.words, recorded.body), "decision")
+        if recorded.path == "/v1/chat/completions" and self.tunings.knows(recorded.body["model"]):
+            return self._answer_as_learned(recorded)
         return 200, _valid(complete(self.words, recorded.body, len(self.requests)), "chat")
+
+    def _answer_as_learned(self, recorded: Recorded) -> tuple[int, Answer]:
+        try:
+            learned = self.tunings.learned(recorded.body["model"])
+        except Refused as refused:
+            return refused.status, refused.body
+        return 200, _valid(learned.complete(recorded.body, f"chatcmpl-{len(self.requests)}"), "chat")
+
+    def _ask(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Answer a request of a batch as if it had come alone."""
+        headers = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
+        content = json.dumps(body).encode()
+        status, answer = self.answer(Recorded(method="POST", path=path, headers=headers, content=content, at=time.monotonic()))
+        return status, answer if isinstance(answer, dict) else {}
 
     def _answer_by_table(
         self, recorded: Recorded, endpoint: Endpoint, names: Mapping[str, str], *, is_carried_out: bool
