@@ -63,10 +63,13 @@ class Learned:
             ((key, rule),) = schema.items()
             ranked = self._rank(told, rule.get("enum") or self._likeness.meanings)
             content = json.dumps({key: ranked[0][0]})
+        most = request.get("max_completion_tokens") or request.get("max_tokens") or math.inf
         size, spoken = _tokens(request), math.ceil(len(content) / LETTERS_PER_TOKEN)
+        if is_cut := spoken > most:
+            content, spoken = content[: int(most) * LETTERS_PER_TOKEN], int(most)
         choice = {
             "index": 0,
-            "finish_reason": "stop",
+            "finish_reason": "length" if is_cut else "stop",
             "message": {"role": "assistant", "content": content, "refusal": None, "annotations": []},
             "logprobs": _logprobs(content, ranked, request.get("top_logprobs") or 0) if request.get("logprobs") else None,
         }

@@ -11,11 +11,13 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Final, Self
 
 from pydantic import ValidationError
 
+from cubbyd.errors import CubbydError
 from cubbyd.standin import embedding
 from cubbyd.standin.answers import Guess, Words, complete, decide
 from cubbyd.standin.batch import Batches
@@ -68,7 +70,12 @@ class Standin:
     def __init__(
         self, words: Mapping[str, str] | Guess, *, sure: float = 0.9, key: str = KEY, checks: tuple[Check, ...] = ()
     ) -> None:
-        """Map words to the category that each speaks for, or give what guesses; checks are asked about every request."""
+        """Map words to the category that each speaks for, or give what guesses; checks are asked about every request.
+
+        Raises CubbydError where the vendor's SDK, by whose types requests are checked, is not installed.
+        """
+        if find_spec("openai") is None:
+            raise CubbydError("the stand-in needs the package openai; install it with: pip install 'cubbyd[openai]'")
         self.requests: list[Recorded] = []
         self.violations: list[str] = []
         """What was wrong with requests; every test ends by asserting that there is nothing."""
