@@ -67,7 +67,7 @@ class Learned:
         size, spoken = _tokens(request), math.ceil(len(content) / LETTERS_PER_TOKEN)
         if is_cut := spoken > most:
             content, spoken = content[: int(most) * LETTERS_PER_TOKEN], int(most)
-        choice = {
+        choice: Body = {
             "index": 0,
             "finish_reason": "length" if is_cut else "stop",
             "message": {"role": "assistant", "content": content, "refusal": None, "annotations": []},

@@ -99,13 +99,13 @@ def _check_messages(messages: list[Any], wanted: str = "user") -> None:
     for message in messages:
         if not isinstance(message, dict):
             raise Refused("a message is not a JSON object.")
-        if message.get("role") == "assistant" and message.get("weight", 1) not in {0, 1}:
+        adapter = _messages().get(message.get("role", ""))
+        if adapter is None:
+            raise Refused("Invalid value for 'role': there is no such role.")
+        is_answer = message["role"] == "assistant"
+        if is_answer and message.get("weight", 1) not in {0, 1}:
             raise Refused("the weight of an assistant message must be 0 or 1.")
-    bare = [
-        {key: value for key, value in message.items() if key != "weight" or message.get("role") != "assistant"}
-        for message in messages
-    ]
-    _hold(_message_type(), bare)
+        _hold(adapter, {key: value for key, value in message.items() if not (is_answer and key == "weight")})
     if not any(message["role"] == wanted for message in messages):
         raise Refused(f"there must be at least one message of the role {wanted}.")
 
@@ -123,7 +123,15 @@ def _lines() -> dict[str, TypeAdapter[Any]]:
 
 
 @cache
-def _message_type() -> TypeAdapter[Any]:
-    from openai.types.chat import ChatCompletionMessageParam
+def _messages() -> dict[str, TypeAdapter[Any]]:
+    """Make the validators of messages, by role; the SDK is loaded here and no sooner."""
+    from openai.types import chat
 
-    return strict_adapter(list[ChatCompletionMessageParam])
+    return {
+        "developer": strict_adapter(chat.ChatCompletionDeveloperMessageParam),
+        "system": strict_adapter(chat.ChatCompletionSystemMessageParam),
+        "user": strict_adapter(chat.ChatCompletionUserMessageParam),
+        "assistant": strict_adapter(chat.ChatCompletionAssistantMessageParam),
+        "tool": strict_adapter(chat.ChatCompletionToolMessageParam),
+        "function": strict_adapter(chat.ChatCompletionFunctionMessageParam),
+    }
