@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -12,7 +13,8 @@ from typing import Any
 import pytest
 from tests.hosted import WORDS, opened, predict
 
-from cubbyd.standin import Standin
+from cubbyd import testing
+from cubbyd.standin import Fault, Standin
 from cubbyd.standin.server import KEY
 
 DECISION: dict[str, Any] = {
@@ -86,6 +88,31 @@ def test_wrong_requests_are_refused_and_remembered(standin: Standin, path: str, 
 def test_a_wrong_key_and_a_wrong_path_are_refused(standin: Standin) -> None:
     assert call(standin, "/models", key="sk-other")[0] == 401
     assert call(standin, "/responses", {})[0] == 404
+
+
+def test_the_stand_in_is_reached_from_this_machine_alone(standin: Standin) -> None:
+    port = int(standin.base_url.rpartition(":")[2].partition("/")[0])
+
+    assert standin.base_url.startswith("http://127.0.0.1:")
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+    with pytest.raises(ConnectionRefusedError):  # a server on all addresses would answer here
+        socket.create_connection(("127.0.0.2", port), timeout=5)
+
+
+def test_each_stand_in_is_a_double_of_cubbyd_testing() -> None:
+    assert testing.Standin is Standin
+    assert testing.Fault.error(503).status == 503
+    with pytest.raises(AttributeError, match="no attribute 'StandIn'"):
+        testing.StandIn  # noqa: B018
+
+
+def test_a_request_that_a_fault_refuses_has_no_effect_and_others_go_on(standin: Standin) -> None:
+    standin.always(Fault.error(503))
+    assert call(standin, "/decisions", DECISION)[0] == 503
+    assert call(standin, "/decisions", {})[0] == 400, "a wrong request is refused before anything else can fail"
+    standin.always(None)
+    assert call(standin, "/decisions", DECISION)[0] == 200
 
 
 # --- the official document, where it is at hand ---------------------------------------------------------------------------

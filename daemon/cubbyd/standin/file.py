@@ -83,7 +83,6 @@ class Files:
                 "filename": filename,
                 "purpose": purpose,
                 "status": "processed",
-                "status_details": None,
             }
             | ({} if seconds is None else {"expires_at": created + seconds}),
             content=content,

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from types import TracebackType
@@ -94,7 +95,7 @@ class Standin:
         stateful = (self.catalog, self.files, self.tunings, self.batches)
         self._table = Table((*embedding.endpoints(), *(endpoint for part in stateful for endpoint in part.endpoints())))
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), name="stand-in", daemon=True)
 
     def __enter__(self) -> Self:
         """Begin to answer."""
@@ -189,6 +190,7 @@ class Standin:
         return None
 
 
+@cache
 def _request_types() -> dict[str, Any]:
     """Make the validators, by path; the SDK is loaded here and no sooner."""
     from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
