@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import urllib.error
 import urllib.request
@@ -10,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from tests.hosted import WORDS, opened, predict
+from tests.standin import connected
 
 from cubbyd import testing
 from cubbyd.standin import Fault, Standin
@@ -113,6 +116,31 @@ def test_a_request_that_a_fault_refuses_has_no_effect_and_others_go_on(standin: 
     assert call(standin, "/decisions", {})[0] == 400, "a wrong request is refused before anything else can fail"
     standin.always(None)
     assert call(standin, "/decisions", DECISION)[0] == 200
+
+
+def test_what_is_too_large_is_refused_and_the_connection_goes_on(standin: Standin) -> None:
+    with connected(standin) as client:
+        with pytest.raises(openai.APIStatusError) as caught:
+            client.files.create(file=("large", bytes(17 * 1024 * 1024)), purpose="user_data")
+        assert caught.value.status_code == 413
+        assert client.files.list().data == []
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_examples_of_the_docs_run(number: int) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "standin.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+    assert len(examples) == 2
+    exec(compile(examples[number], "docs/standin.md", "exec"), {})
+
+
+def test_the_docs_have_every_fault() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "standin.md").read_text(encoding="utf-8")
+    made = [name for name, member in vars(Fault).items() if isinstance(member, classmethod)]
+
+    assert [name for name in made if f"Fault.{name}(" not in text] == []
+    assert "error" in made
 
 
 # --- the official document, where it is at hand ---------------------------------------------------------------------------

@@ -60,9 +60,13 @@ class Recorded:
 
     @property
     def mail(self) -> str:
-        """What was said in the user's name, which is the mail."""
-        messages = self.body.get("input") or self.body.get("messages") or []
-        return "\n".join(message["content"] for message in messages if message["role"] == "user")
+        """What was said in the user's name, which is the mail; or the texts that were to become vectors."""
+        given = self.body.get("input") or self.body.get("messages") or []
+        said = [given] if isinstance(given, str) else given
+        texts = [
+            one if isinstance(one, str) else one["content"] for one in said if isinstance(one, str) or one["role"] == "user"
+        ]
+        return "\n".join(texts)
 
 
 class Standin:
@@ -258,7 +262,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self) -> None:
         standin = self.server.standin
-        length = min(int(self.headers.get("content-length") or 0), LARGEST_REQUEST)
+        length = int(self.headers.get("content-length") or 0)
+        if length > LARGEST_REQUEST:
+            self._refuse_size(length)
+            return
         recorded = Recorded(
             method=self.command,
             path=self.path,
@@ -275,6 +282,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(fault.status, number, fault, _spoiled(fault, answer))
         else:
             self._send(status, number, Fault(), json.dumps(answer).encode())
+
+    def _refuse_size(self, length: int) -> None:
+        while length > 0 and (piece := self.rfile.read(min(length, LARGEST_REQUEST))):
+            length -= len(piece)
+        self._send(413, 0, Fault(), json.dumps(_error("Maximum content size limit exceeded.", None)).encode())
 
     def _send(self, status: int, number: int, fault: Fault, content: bytes) -> None:
         self.send_response(status)
