@@ -131,6 +131,17 @@ def test_a_batch_fails_over_lines_that_do_not_fit_together(
     assert (batch.errors.data[0].code, batch.errors.data[0].line) == (code, number)
 
 
+def test_a_batch_whose_file_was_deleted_fails(client: openai.OpenAI) -> None:
+    batch = begin(client)
+    client.files.delete(batch.input_file_id)
+
+    failed, _ = follow(client, batch)
+    assert failed.status == "failed"
+    assert failed.errors is not None
+    assert failed.errors.data is not None
+    assert failed.errors.data[0].param == "input_file_id"
+
+
 def test_a_batch_can_be_canceled_until_it_is_over(standin: Standin, client: openai.OpenAI) -> None:
     batch = begin(client, request(1), request(2))
     client.batches.retrieve(batch.id)

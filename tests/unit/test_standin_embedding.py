@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,17 @@ def test_a_request_without_its_model_is_refused_in_the_words_of_the_api(client: 
 
     assert error["message"] == "Missing required parameter: 'model'."
     assert error["code"] == "missing_required_parameter"
+
+
+def test_a_check_of_ones_own_is_asked_about_every_request() -> None:
+    def is_wrong(path: str, body: Mapping[str, Any]) -> str | None:
+        return "a name left the building" if path == "/v1/embeddings" and "Mia" in str(body) else None
+
+    with Standin({}, checks=(is_wrong,)) as standin, connected(standin) as client:
+        assert refused(lambda: vectors(client, ["Mia is sick"]))["message"] == "a name left the building"
+        vectors(client, ["[CHILD_1] is sick"])
+        assert [request.mail for request in standin.requests] == ["Mia is sick", "[CHILD_1] is sick"]
+        assert len(standin.violations) == 1
 
 
 def test_a_model_tells_the_day_of_its_shutdown(standin: Standin, client: openai.OpenAI) -> None:

@@ -157,6 +157,16 @@ def test_a_job_can_be_made_to_fail_and_to_hang(standin: Standin, client: openai.
         standin.tunings.plan("done")
 
 
+def test_a_job_whose_file_was_deleted_fails_and_one_that_has_read_it_does_not(client: openai.OpenAI) -> None:
+    early, late = begin(client), begin(client)
+    client.fine_tuning.jobs.retrieve(late.id)
+    for job in (early, late):
+        client.files.delete(job.training_file)
+
+    assert follow(client, early)[1] == ["validating_files", "failed"]
+    assert follow(client, late)[0].status == "succeeded"
+
+
 @pytest.mark.parametrize(
     ("examples", "more", "code"),
     [
@@ -186,7 +196,10 @@ def test_a_job_can_be_canceled_until_it_is_over(client: openai.OpenAI) -> None:
 def test_jobs_are_listed_newest_first(client: openai.OpenAI) -> None:
     ids = [begin(client).id for _ in range(3)]
 
-    assert [job.id for job in client.fine_tuning.jobs.list(limit=2)] == ids[::-1]
+    marked = begin(client, metadata={"run": "7"}).id
+
+    assert [job.id for job in client.fine_tuning.jobs.list(limit=2)] == [marked, *ids[::-1]]
+    assert [job.id for job in client.fine_tuning.jobs.list(metadata={"run": "7"})] == [marked]
 
 
 def test_a_new_customer_is_refused_as_at_openai(standin: Standin, client: openai.OpenAI) -> None:

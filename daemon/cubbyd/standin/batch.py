@@ -134,7 +134,10 @@ class Batches:
 
     def _wrong_lines(self, batch: _Batch) -> list[Body]:
         """Look at what only the batch can know: which endpoint it is for, and whether each id is there once."""
-        batch.lines = self._files.lines(batch.described["input_file_id"])
+        try:
+            batch.lines = self._files.lines(batch.described["input_file_id"])
+        except Refused as gone:
+            return [_error("invalid_input_file", gone.message, "input_file_id", None)]
         times = Counter(line["custom_id"] for line in batch.lines)
         models = {json.dumps(line["body"].get("model")) for line in batch.lines}
         errors = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +32,11 @@ DEFAULT_PAGE: Final = 20
 LARGEST_PAGE: Final = 100
 PREFIX: Final = "/v1"
 
+NUMBERS: Final = frozenset({"limit", "expires_after[seconds]"})
+"""The keys of forms and queries whose values are numbers."""
+
 _ALPHABET: Final = digits + ascii_letters
+_KEY: Final = re.compile(r"([^\[\]]+)(?:\[([^\[\]]+)\])?")
 _CODES: Final = {
     "missing": ("missing_required_parameter", "Missing required parameter: '{}'."),
     "extra_forbidden": ("unknown_parameter", "Unknown parameter: '{}'."),
@@ -110,7 +115,9 @@ class Table:
     def check(self, endpoint: Endpoint, names: Mapping[str, str], path: str, content: bytes, content_type: str) -> Call:
         """Take a request apart. Raises Refused where the SDK's types do not allow it."""
         parts = urlsplit(path)
-        query = {key: _plain(value) for key, value in parse_qsl(parts.query, keep_blank_values=True)}
+        query: Body = {}
+        for key, value in parse_qsl(parts.query, keep_blank_values=True):
+            put(query, key, value)
         self._hold(endpoint.query, query)
         body = self._read(endpoint, content, content_type)
         self._hold(endpoint.request, body)
@@ -194,6 +201,22 @@ class Numbers:
         return prefix + "".join(_ALPHABET[byte % len(_ALPHABET)] for byte in digest[:length])
 
 
+def put(body: Body, key: str, value: object) -> None:
+    """Put a value where its key says, which may be spelled as in expires_after[seconds]; forms and queries know texts alone.
+
+    Raises Refused.
+    """
+    if key in NUMBERS and isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    found = _KEY.fullmatch(key)
+    if found is None:
+        raise Refused(f"Unknown parameter: '{key}'.", param=key, code="unknown_parameter")
+    if found[2] is None:
+        body[found[1]] = value
+    else:
+        body.setdefault(found[1], {})[found[2]] = value
+
+
 def now() -> int:
     """Give the Unix time, in seconds."""
     return int(time.time())
@@ -221,7 +244,3 @@ def _match(pattern: str, path: str) -> Mapping[str, str] | None:
     names = {want[1:-1]: unquote(part) for want, part in zip(wanted, given, strict=True) if want.startswith("{") and part}
     fixed = all(want.startswith("{") or want == part for want, part in zip(wanted, given, strict=True))
     return names if fixed and len(names) == pattern.count("{") else None
-
-
-def _plain(value: str) -> str | int:
-    return int(value) if value.isascii() and value.isdigit() else value

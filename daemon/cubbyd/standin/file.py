@@ -100,8 +100,8 @@ class Files:
         return found
 
     def lines(self, name: str) -> list[Body]:
-        """Read the lines of a file, which were found right when it came in."""
-        stored = self._files[name]
+        """Read the lines of a file, which were found right when it came in. Raises Refused where it was deleted since."""
+        stored = self.get(name)
         return read_lines(stored.content, stored.described["purpose"])
 
     def _create(self, call: Call) -> Body:

@@ -63,10 +63,8 @@ class Recorded:
         """What was said in the user's name, which is the mail; or the texts that were to become vectors."""
         given = self.body.get("input") or self.body.get("messages") or []
         said = [given] if isinstance(given, str) else given
-        texts = [
-            one if isinstance(one, str) else one["content"] for one in said if isinstance(one, str) or one["role"] == "user"
-        ]
-        return "\n".join(texts)
+        users = [one["content"] for one in said if isinstance(one, dict) and one["role"] == "user"]
+        return "\n".join([one for one in said if isinstance(one, str)] + users)
 
 
 class Standin:
@@ -173,6 +171,9 @@ class Standin:
         content_type = recorded.headers.get("content-type", "")
         try:
             call = self._table.check(endpoint, names, recorded.path, recorded.content, content_type)
+            for check in self._checks:
+                if problem := check(call.path, call.body):
+                    raise Refused(problem)  # noqa: TRY301  (it is answered here as any other)
             return 200, self._table.answer(endpoint, call) if is_carried_out else {}
         except Refused as refused:
             if refused.status == BAD_REQUEST:

@@ -26,6 +26,7 @@ LONGEST_KEY: Final = 64
 LONGEST_VALUE: Final = 512
 CHECKPOINTS: Final = 3
 """The last epochs of a job stay usable."""
+FILES: Final = ("training_file", "validation_file")
 USUAL: Final = ("queued", "running", "succeeded")
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
 STATES: Final = frozenset({"validating_files", "queued", "running"}) | ENDED
@@ -51,6 +52,8 @@ class _Job:
     described: Body
     states: deque[str]
     error: Body | None
+    lines: Mapping[str, list[Body]] = field(default_factory=dict)
+    """Of its files, by "training_file" and "validation_file", once it has looked into them."""
     events: list[Body] = field(default_factory=list)
     checkpoints: list[Body] = field(default_factory=list)
 
@@ -163,7 +166,7 @@ class Tunings:
         if _method(given)["type"] == "reinforcement":
             message = "The stand-in does not do reinforcement fine-tuning."
             raise Refused(message, param="method", code="method_not_available")
-        for key in ("training_file", "validation_file"):
+        for key in FILES:
             if given.get(key) is not None:
                 self._files.get(given[key], param=key, status=400, purpose="fine-tune")
         if len(given.get("suffix") or "") > LONGEST_SUFFIX:
@@ -178,7 +181,9 @@ class Tunings:
                 raise Refused(message, param="hyperparameters", code="invalid_value")
 
     def _list(self, call: Call) -> Body:
-        return page([_shown(job) for job in reversed(self._jobs.values())], call)
+        wanted = call.query.get("metadata", {})
+        found = [job for job in reversed(self._jobs.values()) if wanted.items() <= (job.described["metadata"] or {}).items()]
+        return page([_shown(job) for job in found], call)
 
     def _poll(self, call: Call) -> Body:
         job = self._find(call)
@@ -207,11 +212,12 @@ class Tunings:
     def _wrong_file(self, job: _Job) -> Body | None:
         """Look at what only the job can know: the number of lines, and whether they are for its method."""
         kind = job.described["method"]["type"]
-        for key in ("training_file", "validation_file"):
-            name = job.described[key]
-            if name is None:
-                continue
-            lines = self._files.lines(name)
+        names = {key: job.described[key] for key in FILES if job.described[key] is not None}
+        try:
+            job.lines = {key: self._files.lines(name) for key, name in names.items()}
+        except Refused as gone:
+            return {"code": "invalid_training_file", "message": gone.message, "param": "training_file"}
+        for key, lines in job.lines.items():
             if key == "training_file" and len(lines) < FEWEST_LINES:
                 message = f"Training file has {len(lines)} example(s), but must have at least {FEWEST_LINES} examples."
                 return {"code": "invalid_n_examples", "message": message, "param": key}
@@ -235,8 +241,7 @@ class Tunings:
         """Learn the lines; make the model, its checkpoints, its result file and the events of its steps."""
         described = job.described
         settings = {key: _number(described["hyperparameters"].get(key), usual) for key, usual in AUTOMATIC.items()}
-        lines = self._files.lines(described["training_file"])
-        valid = self._files.lines(described["validation_file"]) if described["validation_file"] else []
+        lines, valid = (job.lines.get(key, []) for key in FILES)
         steps = Learned(lines).run(valid, int(settings["n_epochs"]), int(settings["batch_size"]))
         model = f"ft:{described['model']}:stand-in:{described['suffix'] or ''}:{self._numbers.make('', 8)}"
         for step in steps[-CHECKPOINTS:]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from email.message import Message
 from email.parser import BytesHeaderParser
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from cubbyd.standin.endpoint import Body, Refused
-
-_KEY: Final = re.compile(r"([^\[\]]+)(?:\[([^\[\]]+)\])?")
+from cubbyd.standin.endpoint import Body, Refused, put
 
 
 class Upload(NamedTuple):
@@ -20,7 +17,7 @@ class Upload(NamedTuple):
 
 
 def read_form(content: bytes, content_type: str) -> Body:
-    """Read the fields of a form; whole numbers become numbers, files an Upload. Raises Refused."""
+    """Read the fields of a form; files become an Upload. Raises Refused."""
     head = Message()
     head["content-type"] = content_type
     boundary = head.get_boundary()
@@ -35,16 +32,5 @@ def read_form(content: bytes, content_type: str) -> Body:
 def _add(body: Body, part: bytes) -> None:
     raw, _, value = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
     head = BytesHeaderParser().parsebytes(raw)
-    key = _KEY.fullmatch(str(head.get_param("name", "", "content-disposition")))
-    if key is None:
-        raise Refused("We could not parse the form of your request.")
-    filename = head.get_filename()
-    read = Upload(filename, value) if filename is not None else _plain(value.decode("utf-8", "replace"))
-    if key[2] is None:
-        body[key[1]] = read
-    else:
-        body.setdefault(key[1], {})[key[2]] = read
-
-
-def _plain(value: str) -> str | int:
-    return int(value) if value.isascii() and value.isdigit() else value
+    key, filename = str(head.get_param("name", "", "content-disposition")), head.get_filename()
+    put(body, key, value.decode("utf-8", "replace") if filename is None else Upload(filename, value))
