@@ -24,17 +24,23 @@ UNCLEAR = render_text("Hello", "See you.")
 ROSTER = "[children]\nMia Hofmann\n[parents]\nSabine Hofmann\n"
 
 
-def configure(folder: Path, base_url: str, more: str = "", sections: str = "") -> Config:
+def configure(folder: Path, base_url: str, more: str = "", sections: str = "", labels: str = "one") -> Config:
     """Write a right configuration for a server on this machine; `more` are keys of [classifier.openai]."""
     key, roster = folder / "openai.key", folder / "roster.txt"
     for file, content in ((key, KEY), (roster, ROSTER)):
         file.touch(mode=0o600)
         file.write_text(content + "\n", encoding="utf-8")
-    keys = {"model": '"gpt-6-luna"', "base_url": f'"{base_url}"', "api_key_file": '"openai.key"', "attempts": "2"}
+    keys = {
+        "model": '"gpt-6-luna"',
+        "mode": '"decisions"',
+        "base_url": f'"{base_url}"',
+        "api_key_file": '"openai.key"',
+        "attempts": "2",
+    }
     given = dict(line.split(" = ", 1) for line in more.splitlines() if " = " in line)
     lines = "\n".join(f"{name} = {value}" for name, value in (keys | given).items())
     redaction = "" if "[redaction]" in sections else '[redaction]\nroster_file = "roster.txt"\n'
-    text = f'[classifier]\nkind = "openai"\n[classifier.openai]\n{lines}\n{redaction}{sections}\n[state]\ndirectory = "state"\n'
+    text = f'[classifier]\nkind = "openai"\nlabels = "{labels}"\n[classifier.openai]\n{lines}\n{redaction}{sections}\n[state]\ndirectory = "state"\n'
     return load(folder / "cubbyd.toml", text)
 
 

@@ -101,9 +101,9 @@ CASES = [
     Case("wrong key", Fault.error(401, "invalid_api_key"), U, 1, "the key was refused", rests=900),
     Case("not allowed", Fault.error(403, "unsupported_country_region_territory"), U, 1, "may not do this", rests=900),
     Case("model gone", Fault.error(404, "model_not_found"), U, 1, "no such model", rests=3600),
-    Case("no endpoint", Fault.error(404), U, 1, 'set mode = "schema"', rests=3600),
+    Case("no endpoint", Fault.error(404), U, 1, 'such as mode = "schema"', rests=3600),
     Case("no endpoint", Fault.page(404), U, 1, "check base_url", rests=3600, name="page"),
-    Case("no endpoint", Fault.error(501), U, 1, 'set mode = "schema"', rests=3600, name="501"),
+    Case("no endpoint", Fault.error(501), U, 1, 'such as mode = "schema"', rests=3600, name="501"),
     Case(
         "request refused",
         Fault.error(400, "unsupported_parameter", param="logprobs"),

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self
@@ -24,6 +25,8 @@ KEY: Final = "sk-stand-in"
 MODEL: Final = "gpt-6-luna"
 OK: Final = 200
 LARGEST_REQUEST: Final = 16 * 1024 * 1024
+POLL_SECONDS: Final = 0.01
+"""How long closing the server may take."""
 
 Check = Callable[[str, Mapping[str, Any]], str | None]
 """Looks at a request's path and body too; says what is wrong with it."""
@@ -70,7 +73,7 @@ class Standin:
         self._lock = threading.Lock()
         self._adapters = _request_types()
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), name="stand-in", daemon=True)
 
     def __enter__(self) -> Self:
         """Begin to answer."""
@@ -137,8 +140,9 @@ class Standin:
         return None
 
 
+@cache
 def _request_types() -> dict[str, Any]:
-    """Make the validators, by path; the SDK is loaded here and no sooner."""
+    """Make the validators, by path, once for all stand-ins; the SDK is loaded here and no sooner."""
     from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
     from openai.types.decision_create_params import DecisionCreateParams
 
