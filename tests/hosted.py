@@ -24,6 +24,15 @@ UNCLEAR = render_text("Hello", "See you.")
 ROSTER = "[children]\nMia Hofmann\n[parents]\nSabine Hofmann\n"
 
 
+MODES = {
+    "decisions": 'mode = "decisions"',
+    "schema": 'mode = "schema"',
+    "code": 'mode = "code"',
+    "prompt": 'mode = "code"\nendpoint = "completions"',
+}
+"""The keys of [classifier.openai] for each way to ask, by a name for tests."""
+
+
 def configure(folder: Path, base_url: str, more: str = "", sections: str = "", labels: str = "one") -> Config:
     """Write a right configuration for a server on this machine; `more` are keys of [classifier.openai]."""
     key, roster = folder / "openai.key", folder / "roster.txt"
@@ -44,13 +53,27 @@ def configure(folder: Path, base_url: str, more: str = "", sections: str = "", l
     return load(folder / "cubbyd.toml", text)
 
 
+def hurried(config: Config, seconds: float) -> Config:
+    """Wait for an answer for less than the second that is the least in a file."""
+    assert config.classifier.openai is not None
+    section = config.classifier.openai.model_copy(update={"timeout_seconds": seconds})
+    return config.model_copy(update={"classifier": config.classifier.model_copy(update={"openai": section})})
+
+
 @contextmanager
 def opened(
-    folder: Path, server: Standin | str, more: str = "", sections: str = "", clock: Clock | None = None
+    folder: Path, server: Standin | str, more: str = "", sections: str = "", clock: Clock | None = None, labels: str = "one"
 ) -> Iterator[HostedClassifier]:
     """Open the classifier as the daemon does."""
     base_url = server if isinstance(server, str) else server.base_url
-    classifier = open_hosted(configure(folder, base_url, more, sections), clock)
+    with running(configure(folder, base_url, more, sections, labels), clock) as classifier:
+        yield classifier
+
+
+@contextmanager
+def running(config: Config, clock: Clock | None = None) -> Iterator[HostedClassifier]:
+    """Open the classifier of a configuration, and close it."""
+    classifier = open_hosted(config, clock)
     try:
         yield classifier
     finally:

@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from tests.hosted import WORDS, ask, opened, predict
 
 from cubbyd.classify.hosted.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
+from cubbyd.classify.hosted.chat import read_tokens
 from cubbyd.classify.hosted.ledger import DAYS_KEPT, LEDGER_NAME, Budget, Ledger, Prices
 from cubbyd.classify.hosted.prompt import INSTRUCTIONS, PROMPT_VERSION, Prompt, frame
-from cubbyd.classify.hosted.chat import read_tokens
 from cubbyd.classify.hosted.schema import told_probability
 from cubbyd.errors import ClassifierUnavailable
 from cubbyd.message import ClassifierInput, render_text

@@ -1,4 +1,4 @@
-"""The stand-in's server: POST /v1/decisions, POST /v1/chat/completions, GET /v1/models, on a port of this machine."""
+"""The stand-in's server: POST /v1/decisions, /v1/chat/completions and /v1/completions, GET /v1/models, on this machine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Final, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from cubbyd.standin.answers import Words, complete, decide, list_models
+from cubbyd.standin.dialect import Dialect
 from cubbyd.standin.fault import Fault
+from cubbyd.standin.spoken import chat_without_schema, complete_prompt
 from cubbyd.standin.strict import strict_adapter
 
 KEY: Final = "sk-stand-in"
@@ -54,14 +56,29 @@ class Recorded:
     def mail(self) -> str:
         """What was said in the user's name, which is the mail."""
         messages = self.body.get("input") or self.body.get("messages") or []
+        if "prompt" in self.body:
+            return str(self.body["prompt"])
         return "\n".join(message["content"] for message in messages if message["role"] == "user")
 
 
 class Standin:
     """A server that is up while the context lasts."""
 
-    def __init__(self, words: Mapping[str, str], *, sure: float = 0.9, key: str = KEY, checks: tuple[Check, ...] = ()) -> None:
-        """Map words to the category that each speaks for; checks are asked about every request."""
+    def __init__(
+        self,
+        words: Mapping[str, str],
+        *,
+        sure: float = 0.9,
+        key: str = KEY,
+        checks: tuple[Check, ...] = (),
+        dialect: Dialect | None = None,
+        codes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Map words to the category that each speaks for; checks are asked about every request.
+
+        `codes` maps codes to categories for a model that was taught them, and is not told them.
+        """
+        self.dialect, self.codes = dialect or Dialect(), codes or {}
         self.requests: list[Recorded] = []
         self.violations: list[str] = []
         """What was wrong with requests; every test ends by asserting that there is nothing."""
@@ -108,26 +125,44 @@ class Standin:
             fault = self._script.popleft() if self._script else self._always or Fault()
             return fault, len(self.requests)
 
+    def refusal(self, recorded: Recorded) -> tuple[int, bytes, str] | None:
+        """Give the answer of a server that lacks the endpoint, or refuses a key; None where it takes the request."""
+        try:
+            body = recorded.body if recorded.method == "POST" else {}
+        except ValueError:
+            return None
+        return self.dialect.refusal(self.dialect.path(recorded.path) or "", body if isinstance(body, dict) else {})
+
     def answer(self, recorded: Recorded) -> tuple[int, dict[str, Any]]:
         """Check a request, and give the status and the right answer."""
-        if recorded.headers.get("authorization") != f"Bearer {self.key}":
+        if not self.dialect.is_right_key(recorded.headers, self.key):
             return 401, _error("Incorrect API key provided: sk-st***", "invalid_api_key")
-        if recorded.method == "GET" and recorded.path == "/v1/models":
+        path = self.dialect.path(recorded.path)
+        if recorded.method == "GET" and path == "/v1/models":
             return 200, list_models(MODEL)
-        adapter = self._adapters.get(recorded.path) if recorded.method == "POST" else None
+        adapter = self._adapters.get(path or "") if recorded.method == "POST" else None
         if adapter is None:
             return 404, _error("Invalid URL", None)
         problem = self._problem(recorded, adapter)
         if problem:
             self.violations.append(f"{recorded.path}: {problem}")
             return 400, _error(problem, "invalid_request")
-        if recorded.path == "/v1/decisions":
-            return 200, _valid(decide(self.words, recorded.body), "decision")
-        return 200, _valid(complete(self.words, recorded.body, len(self.requests)), "chat")
+        return 200, self.dialect.spoil(self._answer(path or "", self.dialect.as_vendor(recorded.body)), recorded.body)
+
+    def _answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        if path == "/v1/decisions":
+            return _valid(decide(self.words, body), "decision")
+        if path == "/v1/completions":
+            return _valid(complete_prompt(self.words, self.codes, body, len(self.requests)), "completion")
+        if body.get("response_format", {}).get("type") == "json_schema":
+            return _valid(complete(self.words, body, len(self.requests)), "chat")
+        return _valid(chat_without_schema(self.words, self.codes, body, len(self.requests)), "chat")
 
     def _problem(self, recorded: Recorded, adapter: Any) -> str | None:
         try:
-            body = recorded.body
+            if not isinstance(recorded.body, dict):
+                return "no object"
+            body = self.dialect.as_vendor(recorded.body)
             adapter.validate_python(body)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
@@ -135,7 +170,7 @@ class Standin:
         except ValueError:
             return "no JSON"
         for check in (_limits, *self._checks):
-            if problem := check(recorded.path, body):
+            if problem := check(self.dialect.path(recorded.path) or "", body):
                 return problem
         return None
 
@@ -144,26 +179,33 @@ class Standin:
 def _request_types() -> dict[str, Any]:
     """Make the validators, by path, once for all stand-ins; the SDK is loaded here and no sooner."""
     from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
+    from openai.types.completion_create_params import CompletionCreateParamsNonStreaming as PromptParams
     from openai.types.decision_create_params import DecisionCreateParams
 
     return {
         "/v1/decisions": strict_adapter(DecisionCreateParams),
         "/v1/chat/completions": strict_adapter(CompletionCreateParamsNonStreaming),
+        "/v1/completions": strict_adapter(PromptParams),
     }
 
 
 def _valid(answer: dict[str, Any], kind: str) -> dict[str, Any]:
     """Hold our own answer against the SDK's type, so that no test passes on an answer that cannot be."""
-    from openai.types import Decision
+    from openai.types import Completion, Decision
     from openai.types.chat import ChatCompletion
 
-    (Decision if kind == "decision" else ChatCompletion).model_validate(answer)
+    types: dict[str, type[BaseModel]] = {"decision": Decision, "completion": Completion, "chat": ChatCompletion}
+    types[kind].model_validate(answer)
     return answer
 
 
 def _limits(path: str, body: Mapping[str, Any]) -> str | None:
     """Hold a request against the numbers that stand in the SDK's prose alone."""
+    if path == "/v1/completions":
+        return None if (body.get("logprobs") or 0) <= 5 else "logprobs: at most 5"  # noqa: PLR2004
     if path != "/v1/decisions":
+        if (body.get("top_logprobs") or 0) > 20 or (body.get("top_logprobs") and not body.get("logprobs")):  # noqa: PLR2004
+            return "top_logprobs: at most 20, and with logprobs alone"
         names = body.get("response_format", {}).get("json_schema", {}).get("name", "x")
         return None if len(names) <= 64 else "response_format.json_schema.name: too long"  # noqa: PLR2004
     questions = body["questions"]
@@ -214,6 +256,9 @@ class _Handler(BaseHTTPRequestHandler):
             at=time.monotonic(),
         )
         fault, number = standin.take(recorded)
+        if refused := standin.refusal(recorded):
+            self._send(refused[0], number, Fault(content_type=refused[2]), refused[1])
+            return
         status, answer = standin.answer(recorded)
         time.sleep(fault.wait)
         if fault.hang_up:

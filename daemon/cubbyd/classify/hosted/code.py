@@ -78,12 +78,13 @@ class Code:
     def read(self, reply: Reply) -> dict[CategoryId, float]:
         """Read the probabilities. Raises Failure for a refusal and for whatever is none of the codes."""
         said = read_choice(reply)
-        if not (said.text or "").strip():
-            raise reply.odd(Event.CUT if said.is_cut else Event.INVALID)
-        code = self._leading_code((said.text or "").strip())
+        text = (said.text or "").strip()
+        if said.is_cut and not said.text:
+            raise reply.odd(Event.CUT)
+        code = self._leading_code(text)
         if code is None:
             raise reply.odd(Event.INVALID)
-        if said.is_cut and self._section.codes is Codes.NUMBERS and (said.text or "").strip() == code:
+        if said.is_cut and text == code and self._section.codes is Codes.NUMBERS:
             raise reply.odd(Event.CUT)  # more digits might have come
         masses = None if said.tokens is None else self._masses(code, said.tokens)
         if masses is not None:

@@ -30,7 +30,7 @@ SHORTEST_QUOTE = 0
 
 
 def open_hosted(config: Config, clock: Clock | None = None) -> HostedClassifier:
-    """Open the classifier that [classifier.openai] describes; nothing is sent. Raises ConfigError, InputFileError, NamesMissing."""
+    """Open the classifier of [classifier.openai]; nothing is sent. Raises ConfigError, InputFileError, NamesMissing."""
     section = _section(config)
     _keep_names_in(config, section)
     if find_spec("openai") is None:

@@ -100,7 +100,7 @@ class PaidClient:
     def _look_at(self, wire: Wire, size: int, usage: Usage) -> None:
         """Notice a server that leaves a part of the text unread, or writes more than it may. Raises Failure."""
         if usage.input_tokens:
-            self._refuse_overlong(usage.input_tokens + wire.output_tokens)
+            self._refuse_overlong(usage.input_tokens + max(wire.output_tokens, 1))  # full to the brim: it was cut
             if not self._context and size / usage.input_tokens > MOST_BYTES_PER_TOKEN:
                 self._warn("the server seems to have read a part of the text only; set context_tokens to what it can hold")
         if wire.output_tokens and (usage.output_tokens or 0) > wire.output_tokens + SPARE_TOKENS:
