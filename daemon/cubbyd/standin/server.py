@@ -27,7 +27,7 @@ KEY: Final = "sk-stand-in"
 MODEL: Final = "gpt-6-luna"
 OK: Final = 200
 LARGEST_REQUEST: Final = 16 * 1024 * 1024
-POLL_SECONDS: Final = 0.01
+POLL_SECONDS: Final = 0.005
 """How long closing the server may take."""
 
 Check = Callable[[str, Mapping[str, Any]], str | None]
