@@ -133,8 +133,8 @@ def _header_value(value: str) -> str:
 
 
 def _separator(value: str) -> str:
-    if len(value.strip()) < SHORTEST_SEPARATOR:
-        raise ValueError(f"needs {SHORTEST_SEPARATOR} characters at least that are no blanks, as in the default")
+    if len(value) < SHORTEST_SEPARATOR or not value.strip():
+        raise ValueError(f"needs {SHORTEST_SEPARATOR} characters at least, and not blanks alone, as in the default")
     return value
 
 
