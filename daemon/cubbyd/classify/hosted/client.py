@@ -195,6 +195,7 @@ class Client:
             "decisions": self._sdk.decisions,
             "chat/completions": self._sdk.chat.completions,
             "completions": self._sdk.completions,
+            "embeddings": self._sdk.embeddings,
         }[endpoint]
 
     async def _ask(self, request: Callable[[httpx2.Timeout], Awaitable[Any]], seconds: float) -> Reply:

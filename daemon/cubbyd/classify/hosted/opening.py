@@ -44,7 +44,7 @@ def open_hosted(config: Config, clock: Clock | None = None) -> HostedClassifier:
     wires = make_wires(config, section)
     key = read_api_key(config.file, section)
     borders = _open_borders(config, section)
-    trust = _read_authorities(config, section)
+    trust = open_trust(config, section)
     paid = PaidClient(section, Client(section, key, trust), Ledger(config.state.directory, make_budget(section), clock))
     return HostedClassifier(
         section,
@@ -121,7 +121,8 @@ def _open_borders(config: Config, section: OpenAISection) -> tuple[Border, Borde
     return Border(redactor, whole), Border(redactor, half)
 
 
-def _read_authorities(config: Config, section: OpenAISection) -> ssl.SSLContext | None:
+def open_trust(config: Config, section: OpenAISection) -> ssl.SSLContext | None:
+    """Read the authorities of the admin's own; None where the system's count. Raises ConfigError."""
     if section.ca_file is None:
         return None
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # create_default_context would obey SSLKEYLOGFILE
