@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cubbyd.cli.member import describe_classifier, members_of
 from cubbyd.cli.output import say_json
 from cubbyd.config import Config, find_config, load_config
 from cubbyd.errors import EXIT_FAILED, CubbydError
@@ -47,7 +49,11 @@ def command(config_file: Path | None, *, as_json: bool) -> None:
     from cubbyd.service.log import configure_logging
 
     configure_logging(config.log)
-    findings = [_configuration(file, config), _model(config), *(_mailbox(file, config, name) for name in config.mailboxes)]
+    findings = [
+        _configuration(file, config),
+        *_classifiers(config),
+        *(_mailbox(file, config, name) for name in config.mailboxes),
+    ]
     for finding in findings:
         if as_json:
             extra = {"warnings": finding.warnings, "errors": finding.errors}
@@ -86,17 +92,28 @@ def _configuration(file: Path, config: Config) -> Findings:
     )
 
 
-def _model(config: Config) -> Findings:
+def _classifiers(config: Config) -> Iterator[Findings]:
+    """Look at the classifier, and where that opens at those that it is made of."""
+    whole = _model(config, f"classifier {config.classifier.kind}")
+    yield whole
+    if not whole.errors:
+        yield from (_model(alone, f"classifier {place}") for place, alone in members_of(config))
+
+
+def _model(config: Config, name: str) -> Findings:
     from cubbyd.classify.registry import load_classifier
 
-    found = Findings(name=f"classifier {config.classifier.kind}")
+    found = Findings(name=name)
     try:
         classifier = load_classifier(config)
     except CubbydError as error:
         found.fail(error)
         return found
     found.facts["model"] = classifier.provenance.model
-    found.facts["file"] = str(config.classifier.model)
+    try:
+        describe_classifier(found, config)
+    except CubbydError as error:
+        found.fail(error)
     unknown = set(config.taxonomy.ids) - set(classifier.categories)
     if unknown:
         found.warnings.append(f"the model knows no example of: {', '.join(sorted(unknown))}; it will never choose them")

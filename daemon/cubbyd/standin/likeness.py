@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Final
 
-from cubbyd.standin.answers import mail_in
+from cubbyd.standin.answers import Guess, mail_in
 
 NEIGHBORS: Final = 40
 SHARPNESS: Final = 15.0
@@ -25,7 +25,7 @@ DOUBT: Final = 0.02
 _WORD: Final = re.compile(r"[^\W\d_]{2,}")
 
 
-class Likeness:
+class Likeness(Guess):
     """Knows examples, and what each of them stands for."""
 
     def __init__(self, examples: Iterable[tuple[str, str]]) -> None:
@@ -58,6 +58,10 @@ class Likeness:
         raised = {option: voice**DECISION for option, voice in voices.items()}
         total = sum(raised.values())
         return {option: voice / total for option, voice in raised.items()}
+
+    def alone(self, told: str, option: str) -> float:
+        """Give the share of the voices that one option has among all that is known."""
+        return self.probabilities(told, self.meanings).get(option, 0.0)
 
     def _similarities(self, told: str) -> Mapping[int, float]:
         sums: dict[int, float] = defaultdict(float)
