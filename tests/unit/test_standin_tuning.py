@@ -102,10 +102,15 @@ def test_the_model_says_how_likely_each_answer_is(client: openai.OpenAI) -> None
 def test_the_model_keeps_to_the_schema_and_to_the_length_that_are_asked_for(client: openai.OpenAI) -> None:
     model = follow(client, begin(client))[0].fine_tuned_model
     rule = {"type": "string", "enum": ["B", "C"]}
-    schema = {"type": "object", "properties": {"code": rule}, "required": ["code"], "additionalProperties": False}
-    wanted = {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": schema}}
+
+    def one_key(rule: dict[str, Any]) -> dict[str, Any]:
+        schema = {"type": "object", "properties": {"code": rule}, "required": ["code"], "additionalProperties": False}
+        return {"type": "json_schema", "json_schema": {"name": "x", "strict": True, "schema": schema}}
+
+    wanted, several = one_key(rule), one_key({"type": "array", "items": rule})
 
     assert json.loads(said(client, model, "the invoice", response_format=wanted)) == {"code": "B"}
+    assert json.loads(said(client, model, "the invoice", response_format=several)) == {"code": ["B"]}
     assert json.loads(said(client, model, "fever", response_format=wanted))["code"] in {"B", "C"}, "A is none of them"
     assert said(client, model, "the invoice", response_format=wanted, max_completion_tokens=1) == '{"co'
 

@@ -209,7 +209,7 @@ def put(body: Body, key: str, value: object) -> None:
     if key in NUMBERS and isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value)
     found = _KEY.fullmatch(key)
-    if found is None:
+    if found is None or (found[2] and not isinstance(body.get(found[1], {}), dict)):
         raise Refused(f"Unknown parameter: '{key}'.", param=key, code="unknown_parameter")
     if found[2] is None:
         body[found[1]] = value

@@ -60,9 +60,9 @@ class Learned:
         ranked = self._rank(told, self._likeness.meanings)
         content = ranked[0][0]
         if schema and not _is_object(content, schema):
-            ((key, rule),) = schema.items()
-            ranked = self._rank(told, rule.get("enum") or self._likeness.meanings)
-            content = json.dumps({key: ranked[0][0]})
+            ranks = {key: self._rank(told, _options(rule) or self._likeness.meanings) for key, rule in schema.items()}
+            best = {key: [rank[0][0]] if "items" in schema[key] else rank[0][0] for key, rank in ranks.items()}
+            ranked, content = next(iter(ranks.values())), json.dumps(best)
         most = request.get("max_completion_tokens") or request.get("max_tokens") or math.inf
         size, spoken = _tokens(request), math.ceil(len(content) / LETTERS_PER_TOKEN)
         if is_cut := spoken > most:
@@ -122,6 +122,12 @@ def _schema(request: Mapping[str, Any]) -> Mapping[str, Any]:
     asked = request.get("response_format") or {}
     keys: Mapping[str, Any] = asked["json_schema"]["schema"]["properties"] if asked.get("type") == "json_schema" else {}
     return keys
+
+
+def _options(rule: Mapping[str, Any]) -> list[str]:
+    """Give the closed set of a key, or of the items of its list; nothing where there is none."""
+    options: list[str] = rule.get("items", rule).get("enum", [])
+    return options
 
 
 def _is_object(said: str, keys: Mapping[str, Any]) -> bool:

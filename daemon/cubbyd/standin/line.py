@@ -99,11 +99,11 @@ def _check_messages(messages: list[Any], wanted: str = "user") -> None:
     for message in messages:
         if not isinstance(message, dict):
             raise Refused("a message is not a JSON object.")
-        adapter = _messages().get(message.get("role", ""))
+        adapter = _messages().get(str(message.get("role")))
         if adapter is None:
             raise Refused("Invalid value for 'role': there is no such role.")
         is_answer = message["role"] == "assistant"
-        if is_answer and message.get("weight", 1) not in {0, 1}:
+        if is_answer and message.get("weight", 1) not in (0, 1):
             raise Refused("the weight of an assistant message must be 0 or 1.")
         _hold(adapter, {key: value for key, value in message.items() if not (is_answer and key == "weight")})
     if not any(message["role"] == wanted for message in messages):
