@@ -29,6 +29,8 @@ from cubbyd.errors import ClassifierError, ClassifierRejected
 from cubbyd.standin import Fault, Recorded, Standin
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 ATTACKS = read_attacks()
 CATEGORIES = tuple(read_mails())
 FEWEST = 50
