@@ -56,3 +56,11 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no material at {folder} (set CUBBYD_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def quick_disk() -> Iterator[None]:
+    """Wait for no disk: what survives a power cut cannot be tested here, and each paid call is written down twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)
+        yield

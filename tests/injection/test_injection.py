@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,8 @@ from cubbyd.errors import ClassifierError, ClassifierRejected
 from cubbyd.standin import Fault, Recorded, Standin
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 ATTACKS = read_attacks()
 CATEGORIES = tuple(read_mails())
 FEWEST = 50
@@ -49,20 +52,17 @@ def standin() -> Iterator[Standin]:
     assert server.violations == []
 
 
-def _configured(folder: Path, standin: Standin, mode: str, labels: str = "one") -> Config:
-    small = configure(folder, standin.base_url, f"{MODES[mode]}\ncalls_per_day = 100000", labels=labels)
+def _configured(folder: Path, standin: Standin, mode: str) -> Config:
+    small = configure(folder, standin.base_url, f"{MODES[mode]}\ncalls_per_day = 100000")
     categories = [{"id": name, "code": code, "name": name.title()} for code, name in enumerate(CATEGORIES, start=1)]
     return Config(**(small.model_dump() | {"categories": categories}))
 
 
-WAYS = [*((mode, "one") for mode in MODES), ("decisions", "many"), ("schema", "many")]
-
-
-@pytest.fixture(scope="module", params=WAYS, ids="-".join)
+@pytest.fixture(scope="module", params=MODES)
 def classifier(
     request: pytest.FixtureRequest, standin: Standin, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[HostedClassifier]:
-    made = open_hosted(_configured(tmp_path_factory.mktemp("hosted"), standin, *request.param))
+    made = open_hosted(_configured(tmp_path_factory.mktemp("hosted"), standin, request.param))
     yield made
     made.close()
 
@@ -71,8 +71,12 @@ def _is_prompt(request: Recorded) -> bool:
     return request.path.endswith("/v1/completions")
 
 
+_read = cache(Attack.read)
+"""A mail is read once for all ways to ask about it."""
+
+
 def _ask(classifier: HostedClassifier, attack: Attack) -> Prediction | ClassifierError:
-    (outcome,) = classifier.classify([attack.read()])
+    (outcome,) = classifier.classify([_read(attack)])
     return outcome
 
 

@@ -24,6 +24,8 @@ from cubbyd.redaction import Redacted, RedactionFailed, Redactor
 from cubbyd.standin import Fault, Standin
 from cubbyd.standin.server import KEY
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 ALL = (*MODES, "auto")
 KEYS = MODES | {"auto": 'mode = "auto"'}
 NAMES_MAY_LEAVE = "[redaction]\nallow_names_to_leave_the_building = true\n"

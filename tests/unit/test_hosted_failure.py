@@ -22,6 +22,8 @@ from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavail
 from cubbyd.message import render_text
 from cubbyd.standin import Fault, Standin
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 DECISIONS, SCHEMA, CODE, PROMPT = MODES
 ALL = tuple(MODES)
 CHATS = (SCHEMA, CODE)

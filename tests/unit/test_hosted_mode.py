@@ -28,6 +28,8 @@ from cubbyd.message import render_text
 from cubbyd.standin import Fault, Standin
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 BOTH_TOPICS = render_text("Fever", "She is sick. The invoice is wrong, too.")
 ABSENCE, BILLING, PICKUP = CategoryId("absence"), CategoryId("billing"), CategoryId("pickup")
 

@@ -31,6 +31,8 @@ from cubbyd.standin.dialect import (
 )
 from cubbyd.testing import HandClock
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 AUTO = 'mode = "auto"'
 OLD_CAP = 'max_tokens_field = "max_tokens"'
 

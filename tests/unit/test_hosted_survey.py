@@ -15,6 +15,8 @@ from cubbyd.standin import Fault, Standin
 from cubbyd.standin.dialect import AZURE
 from cubbyd.testing import HandClock
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 NOW = HandClock(datetime(2026, 11, 21, 8, 0, tzinfo=UTC))
 PRICES = "price_per_million_input_tokens = 1000.0\nprice_per_million_output_tokens = 0.0"
 
