@@ -63,3 +63,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     passed = terminalreporter.stats.get("passed", [])
     if cases := sum(int(str(value)) for report in passed for name, value in report.user_properties if name == "cases"):
         terminalreporter.write_line(f"fault matrix: {cases} cases, each settled by a clean pass and asked from outside")
+
+
+@pytest.fixture(scope="module")
+def quick_disk() -> Iterator[None]:
+    """Wait for no disk: what survives a power cut cannot be tested here, and each paid call is written down twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)
+        yield

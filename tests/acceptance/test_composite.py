@@ -173,7 +173,7 @@ def test_a_cascade_sends_out_only_what_the_local_one_is_unsure_of(cubbyd: Cubbyd
     (cubbyd.folder / "openai.key").touch(mode=0o600)
     (cubbyd.folder / "openai.key").write_text(KEY + "\n")
     with Standin({"allergy": "meals"}) as server:
-        hosted = f'[classifier.openai]\nmodel = "gpt-6-luna"\nbase_url = "{server.base_url}"\napi_key_file = "openai.key"\n'
+        hosted = f'[classifier.openai]\nmodel = "gpt-6-luna"\nmode = "decisions"\nbase_url = "{server.base_url}"\napi_key_file = "openai.key"\n'
         choose(cubbyd, "cascade", f"{hosted}attempts = 1\n")
         text = cubbyd.config.read_text().replace('then = "local"\nunsure_below = 0.95', 'then = "openai"\nunsure_below = 0.7')
         cubbyd.config.write_text(text)

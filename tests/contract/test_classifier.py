@@ -91,10 +91,15 @@ class Rig:
     again: Callable[[], Classifier]
 
 
-@pytest.fixture(params=[*MADE, "openai"])
+HOSTED = {"openai": "decisions", "openai, a schema": "schema", "openai, a code": "code", "openai, a prompt": "prompt"}
+"""The hosted classifier, by the way in which it asks."""
+
+
+@pytest.fixture(params=[*MADE, *HOSTED])
 def rig(request: pytest.FixtureRequest, model: LocalModel, tmp_path: Path) -> Iterator[Rig]:
     with ExitStack() as stack:
-        made = hosted(stack, tmp_path) if request.param == "openai" else lambda: MADE[request.param](model)
+        kind = request.param
+        made = hosted(stack, tmp_path, HOSTED[kind]) if kind in HOSTED else lambda: MADE[kind](model)
 
         def again() -> Classifier:
             classifier = made()
@@ -104,15 +109,15 @@ def rig(request: pytest.FixtureRequest, model: LocalModel, tmp_path: Path) -> It
         yield Rig(again(), again)
 
 
-def hosted(stack: ExitStack, folder: Path) -> Callable[[], Classifier]:
+def hosted(stack: ExitStack, folder: Path, mode: str) -> Callable[[], Classifier]:
     pytest.importorskip("openai", reason="the extra cubbyd[openai] is not installed")
-    from tests.hosted import configure
+    from tests.hosted import MODES, configure
 
     from cubbyd.classify.hosted.opening import open_hosted
     from cubbyd.standin import Standin
 
     server = stack.enter_context(Standin(WORDS))
-    return lambda: open_hosted(configure(folder, server.base_url))
+    return lambda: open_hosted(configure(folder, server.base_url, MODES[mode]))
 
 
 def test_every_category_has_a_probability_in_order_and_they_sum_to_one(rig: Rig) -> None:

@@ -26,16 +26,20 @@ def open_members(config: Config, open_kind: OpenKind, sections: Iterable[MemberS
     with ExitStack() as stack:
         members = []
         for section in sections:
-            changes = {"kind": section.kind, "model": section.model or config.classifier.model}
-            alone = config.model_copy(update={"classifier": config.classifier.model_copy(update=changes)})
             try:
-                member = open_kind(section.kind, alone)
+                member = open_kind(section.kind, stand_alone(config, section))
             except UnknownKind as error:
                 raise fault(config, table, f"found {error.kind!r}; allowed inside of it: {', '.join(error.known)}") from error
             stack.callback(member.close)
             members.append(member)
         stack.pop_all()
         return tuple(members)
+
+
+def stand_alone(config: Config, section: MemberSection) -> Config:
+    """Make the configuration in which a member is the classifier, with nothing behind it."""
+    changes = {"kind": section.kind, "model": section.model or config.classifier.model, "fallback": None}
+    return config.model_copy(update={"classifier": config.classifier.model_copy(update=changes)})
 
 
 def fault(config: Config, table: str, allowed: str) -> ConfigError:

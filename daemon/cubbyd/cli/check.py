@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
+from cubbyd.classify.protocol import Classifier
+from cubbyd.cli.member import describe_classifier, members_of
 from cubbyd.cli.output import say_json
 from cubbyd.config import Config, find_config, load_config
 from cubbyd.errors import EXIT_CONFIG, EXIT_FAILED, CubbydError
@@ -50,7 +53,7 @@ def command(config_file: Path | None, *, as_json: bool) -> None:
     findings = [
         _configuration(file, config),
         *_rules(config),
-        _model(config),
+        *_classifiers(config),
         *(_mailbox(file, config, name) for name in config.mailboxes),
     ]
     for finding in findings:
@@ -110,17 +113,29 @@ def _rules(config: Config) -> list[Findings]:
     return [found]
 
 
-def _model(config: Config) -> Findings:
-    from cubbyd.classify.registry import load_classifier
+def _classifiers(config: Config) -> Iterator[Findings]:
+    """Look at the classifier, and where that opens at those that it is made of."""
+    from cubbyd.classify.registry import load_classifier, open_kind
 
-    found = Findings(name=f"classifier {config.classifier.kind}")
+    whole = _model(config, f"classifier {config.classifier.kind}", load_classifier)
+    yield whole
+    if not whole.errors:
+        for place, alone in members_of(config):
+            yield _model(alone, f"classifier {place}", lambda member: open_kind(member, member.classifier.kind))
+
+
+def _model(config: Config, name: str, load: Callable[[Config], Classifier]) -> Findings:
+    found = Findings(name=name)
     try:
-        classifier = load_classifier(config)
+        classifier = load(config)
     except CubbydError as error:
         found.fail(error)
         return found
     found.facts["model"] = classifier.provenance.model
-    found.facts["file"] = str(config.classifier.model)
+    try:
+        describe_classifier(found, config)
+    except CubbydError as error:
+        found.fail(error)
     unknown = set(config.taxonomy.ids) - set(classifier.categories)
     if unknown:
         found.warnings.append(f"the model knows no example of: {', '.join(sorted(unknown))}; it will never choose them")

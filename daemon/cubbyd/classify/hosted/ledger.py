@@ -56,6 +56,15 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What may still be spent; None where there is no limit."""
+
+    calls_today: int
+    money_today: float | None
+    money_this_month: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """A call that was entered before it was made."""
 
@@ -96,6 +105,18 @@ class Ledger:
         """Give what is on record, by day."""
         with self._opened() as days:
             return {day: dict(sums) for day, sums in days.items()}
+
+    def left(self) -> Left:
+        """Say what is left to spend; nothing is made or locked. Raises ClassifierUnavailable where the record is unusable."""
+        days, today = self._read(), self._clock.now().date().isoformat()
+        day = days.get(today, dict.fromkeys(_FIELDS, 0))
+        in_month = sum(sums["millionths"] for key, sums in days.items() if key.startswith(today[:7]))
+        daily, monthly = self._budget.money_per_day, self._budget.money_per_month
+        return Left(
+            calls_today=max(0, self._budget.calls_per_day - day["calls"]),
+            money_today=None if daily is None else max(0.0, daily - day["millionths"] / MILLION),
+            money_this_month=None if monthly is None else max(0.0, monthly - in_month / MILLION),
+        )
 
     def _refuse_over_budget(self, days: dict[str, dict[str, int]], now: datetime, more: int) -> None:
         today, month = now.date().isoformat(), now.date().isoformat()[:7]
