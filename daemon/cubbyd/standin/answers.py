@@ -13,6 +13,9 @@ TOKEN_LETTERS: Final = 4
 BYTES_PER_TOKEN: Final = 4
 SURE: Final = 0.9
 CERTAIN: Final = 0.5
+UNLIKELY: Final = 0.1
+NOTHING: Final = ""
+"""What a single option is held against."""
 CREATED: Final = 1_795_000_000
 
 _MAIL: Final = re.compile(r"<mail>\n(.*)\n</mail>", re.DOTALL)
@@ -40,21 +43,22 @@ class Words:
         rest = (1 - self._sure) / (len(options) - 1)
         return {option: self._sure if option == best else rest for option in options}
 
-    def best(self, told: str, options: list[str]) -> str:
-        """Choose one option; the first where no word is found."""
-        probabilities = self.probabilities(told, options)
-        return max(options, key=lambda option: probabilities[option])
 
-    def chosen(self, told: str, options: list[str]) -> list[str]:
-        """Choose every option of which a word is found."""
-        return [option for option in options if self.alone(told, option) >= CERTAIN]
+def best(words: Words, told: str, options: list[str]) -> str:
+    """Choose one option; the first where no word is found."""
+    probabilities = words.probabilities(told, options)
+    return max(options, key=lambda option: probabilities[option])
 
-    def alone(self, told: str, option: str) -> float:
-        """Give the probability of one option, whatever the others are."""
-        found = _MAIL.search(told)
-        mail = (found[1] if found else told).lower()
-        own = [word for word, category in self._words.items() if category == option]
-        return self._sure if any(re.search(rf"\b{re.escape(word)}\b", mail) for word in own) else 1 - self._sure
+
+def alone(words: Words, told: str, option: str) -> float:
+    """Give the probability of one option, whatever the others are."""
+    probability = words.probabilities(told, [option, NOTHING])[option]
+    return probability if probability > CERTAIN else min(probability, UNLIKELY)
+
+
+def chosen(words: Words, told: str, options: list[str]) -> list[str]:
+    """Choose every option that is likely alone."""
+    return [option for option in options if alone(words, told, option) > CERTAIN]
 
 
 def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,16 +68,16 @@ def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
     for question in request["questions"]:
         if question["type"] == "predicate":
             option = question.get("name", "")
-            answers.append({"type": "predicate", "name": question.get("name"), "probability": words.alone(told, option)})
+            answers.append({"type": "predicate", "name": question.get("name"), "probability": alone(words, told, option)})
             continue
         options = [choice["value"] for choice in question["choices"]]
         probabilities = words.probabilities(told, options)
-        best = max(options, key=lambda option: probabilities[option])
+        top = best(words, told, options)
         answers.append(
             {
                 "type": "choice",
                 "name": question.get("name"),
-                "choice": best,
+                "choice": top,
                 "confidence": _concentration(probabilities),
                 "probabilities": [{"value": option, "probability": probabilities[option]} for option in options],
             }
@@ -96,15 +100,15 @@ def complete(words: Words, request: Mapping[str, Any], number: int) -> dict[str,
     told = user_text(request["messages"])
     options = rule["items"]["enum"] if rule.get("type") == "array" else rule["enum"]
     probabilities = words.probabilities(told, options)
-    best = words.best(told, options)
-    content = json.dumps({key: words.chosen(told, options) if rule.get("type") == "array" else best})
+    top = best(words, told, options)
+    content = json.dumps({key: chosen(words, told, options) if rule.get("type") == "array" else top})
     size, spoken = tokens_of(request), math.ceil(len(content) / TOKEN_LETTERS)
     choice = {
         "index": 0,
         "finish_reason": "stop",
         "message": {"role": "assistant", "content": content, "refusal": None, "annotations": []},
-        "logprobs": {"content": _logprobs(content, best, probabilities[best]), "refusal": None}
-        if request.get("logprobs") and f'"{best}"' in content
+        "logprobs": {"content": _logprobs(content, top, probabilities[top]), "refusal": None}
+        if request.get("logprobs") and f'"{top}"' in content
         else None,
     }
     usage = {"prompt_tokens": size, "completion_tokens": spoken, "total_tokens": size + spoken}

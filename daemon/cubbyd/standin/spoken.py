@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cubbyd.standin.answers import CREATED, Words, tokens_of, user_text
+from cubbyd.standin.answers import CREATED, Words, best, chosen, tokens_of, user_text
 
 _CODE: Final = re.compile(r"^- (\w+) = ([a-z0-9_-]+): ", re.MULTILINE)
 _ID: Final = re.compile(r"^- ([a-z0-9_-]+): ", re.MULTILINE)
@@ -89,5 +89,4 @@ def _chat_token(text: str, odds: Mapping[str, float], most: int) -> dict[str, An
 
 
 def _as_json(words: Words, asked: re.Match[str], ids: list[str], mail: str) -> str:
-    chosen = words.chosen(mail, ids) if asked[2] else [words.best(mail, ids)]
-    return json.dumps({asked[1]: chosen if asked[2] else chosen[0]})
+    return json.dumps({asked[1]: chosen(words, mail, ids) if asked[2] else best(words, mail, ids)})
