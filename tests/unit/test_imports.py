@@ -17,11 +17,16 @@ HEAVY = (
 )
 
 
+def said_by(code: str) -> list[str]:
+    """Run code in a fresh interpreter; give the lines that it prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.splitlines()
+
+
 def loaded_by(code: str) -> set[str]:
     """Run code in a fresh interpreter; give the packages that are loaded at its end."""
-    report = "\nimport sys\nprint('loaded:', *sorted({name.partition('.')[0] for name in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True, timeout=60)
-    return set(done.stdout.rpartition("loaded:")[2].split())
+    report = "\nimport sys\nprint('\\nloaded:', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    return set(said_by(code + report)[-1].removeprefix("loaded:").split())
 
 
 def running(*arguments: str) -> str:
@@ -52,6 +57,19 @@ def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
 
     assert loaded & (TRAINING | NEVER) == set()
     assert {"numpy", "sqlalchemy", "imapclient"} <= loaded, "or the daemon was not loaded at all"
+
+
+def test_the_doubles_load_no_sdk_until_the_stand_in_is_asked_for() -> None:
+    assert loaded_by("import cubbyd.testing") & (TRAINING | NEVER) == set()
+    assert loaded_by("from cubbyd.testing import Standin") & (TRAINING | NEVER) == set()
+    assert "openai" in loaded_by("from cubbyd.testing import Standin\nStandin({})")
+
+
+def test_a_stand_in_without_the_sdk_names_the_command_that_installs_it() -> None:
+    without = "import sys\nsys.modules['openai'] = None\n"
+    code = f"{without}from cubbyd.errors import CubbydError\nfrom cubbyd.testing import Standin\ntry:\n    Standin({{}})\nexcept CubbydError as e:\n    print(e)\n"
+
+    assert "pip install 'cubbyd[openai]'" in " ".join(said_by(code))
 
 
 def test_a_state_file_of_today_is_opened_without_the_tool_that_migrates(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 TOKEN_LETTERS: Final = 4
 BYTES_PER_TOKEN: Final = 4
@@ -21,6 +21,20 @@ CREATED: Final = 1_795_000_000
 _MAIL: Final = re.compile(r"<mail>\n(.*)\n</mail>", re.DOTALL)
 
 
+class Guess(Protocol):
+    """What the stand-in knows about mail."""
+
+    def probabilities(self, told: str, options: list[str]) -> dict[str, float]:
+        """Give each option a probability, by a prompt that may hold a mail between its markers."""
+        ...
+
+
+def mail_in(told: str) -> str:
+    """Give the mail in a prompt; all of it where there are no markers."""
+    found = _MAIL.search(told)
+    return found[1] if found else told
+
+
 class Words:
     """Chooses the category with the most of its words in the mail."""
 
@@ -31,8 +45,7 @@ class Words:
 
     def probabilities(self, told: str, options: list[str]) -> dict[str, float]:
         """Give each option a probability; the same where no word is found."""
-        found = _MAIL.search(told)
-        mail = (found[1] if found else told).lower()
+        mail = mail_in(told).lower()
         counts = dict.fromkeys(options, 0)
         for word, category in self._words.items():
             if category in counts:
@@ -44,24 +57,24 @@ class Words:
         return {option: self._sure if option == best else rest for option in options}
 
 
-def best(words: Words, told: str, options: list[str]) -> str:
+def best(words: Guess, told: str, options: list[str]) -> str:
     """Choose one option; the first where no word is found."""
     probabilities = words.probabilities(told, options)
     return max(options, key=lambda option: probabilities[option])
 
 
-def alone(words: Words, told: str, option: str) -> float:
+def alone(words: Guess, told: str, option: str) -> float:
     """Give the probability of one option, whatever the others are."""
     probability = words.probabilities(told, [option, NOTHING])[option]
     return probability if probability > CERTAIN else min(probability, UNLIKELY)
 
 
-def chosen(words: Words, told: str, options: list[str]) -> list[str]:
+def chosen(words: Guess, told: str, options: list[str]) -> list[str]:
     """Choose every option that is likely alone."""
     return [option for option in options if alone(words, told, option) > CERTAIN]
 
 
-def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
+def decide(words: Guess, request: Mapping[str, Any]) -> dict[str, Any]:
     """Answer a decision: a probability for every option of a `choice` question, and for every `predicate`."""
     told = request["input"] if isinstance(request["input"], str) else user_text(request["input"])
     answers: list[dict[str, Any]] = []
@@ -93,7 +106,7 @@ def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"answers": answers, "model": request["model"], "usage": usage}
 
 
-def complete(words: Words, request: Mapping[str, Any], number: int) -> dict[str, Any]:
+def complete(words: Guess, request: Mapping[str, Any], number: int) -> dict[str, Any]:
     """Answer a chat with a JSON schema: the object that it asks for."""
     schema = request["response_format"]["json_schema"]["schema"]
     ((key, rule),) = schema["properties"].items()
@@ -120,11 +133,6 @@ def complete(words: Words, request: Mapping[str, Any], number: int) -> dict[str,
         "choices": [choice],
         "usage": usage,
     }
-
-
-def list_models(model: str) -> dict[str, Any]:
-    """Answer which models there are."""
-    return {"object": "list", "data": [{"id": model, "object": "model", "created": 1_795_000_000, "owned_by": "stand-in"}]}
 
 
 def _logprobs(content: str, label: str, probability: float) -> list[dict[str, Any]]:

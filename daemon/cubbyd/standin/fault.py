@@ -78,6 +78,11 @@ class Fault:
         return cls(change=lambda body: _with_choice(body, {"logprobs": None}, {}))
 
     @classmethod
+    def reverse(cls) -> Self:
+        """Give a list in the other order: whoever takes vectors must sort them by their index."""
+        return cls(change=lambda body: body | {"data": body["data"][::-1]} if "data" in body else body)
+
+    @classmethod
     def probabilities(cls, listed: list[Body]) -> Self:
         """Answer a decision with these probabilities."""
         return cls(change=lambda body: body | {"answers": [body["answers"][0] | {"probabilities": listed}]})

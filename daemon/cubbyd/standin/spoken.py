@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from cubbyd.standin.answers import CREATED, Words, best, chosen, tokens_of, user_text
+from cubbyd.standin.answers import CREATED, Guess, best, chosen, tokens_of, user_text
 
 _CODE: Final = re.compile(r"^- (\w+) = ([a-z0-9_-]+): ", re.MULTILINE)
 _ID: Final = re.compile(r"^- ([a-z0-9_-]+): ", re.MULTILINE)
@@ -18,7 +18,7 @@ WITHOUT_BLANK: Final = 0.75
 CHAT_ALTERNATIVES: Final = 20
 
 
-def chat_without_schema(words: Words, codes: Mapping[str, str], request: Mapping[str, Any], number: int) -> dict[str, Any]:
+def chat_without_schema(words: Guess, codes: Mapping[str, str], request: Mapping[str, Any], number: int) -> dict[str, Any]:
     """Answer a chat that has no schema: with JSON where the instructions ask for it, else with a code."""
     told = "\n".join(message["content"] for message in request["messages"] if message["role"] != "user")
     mail = user_text(request["messages"])
@@ -42,7 +42,7 @@ def chat_without_schema(words: Words, codes: Mapping[str, str], request: Mapping
     return {**head, "choices": [choice], "usage": usage}
 
 
-def complete_prompt(words: Words, codes: Mapping[str, str], request: Mapping[str, Any], number: int) -> dict[str, Any]:
+def complete_prompt(words: Guess, codes: Mapping[str, str], request: Mapping[str, Any], number: int) -> dict[str, Any]:
     """Answer a completion with a code."""
     prompt = request["prompt"]
     odds = _odds(words, dict(_CODE.findall(prompt)) or codes, prompt)
@@ -66,7 +66,7 @@ def complete_prompt(words: Words, codes: Mapping[str, str], request: Mapping[str
     return {**head, "choices": [choice], "usage": usage}
 
 
-def _odds(words: Words, codes: Mapping[str, str], mail: str) -> dict[str, float]:
+def _odds(words: Guess, codes: Mapping[str, str], mail: str) -> dict[str, float]:
     """Give each code its probability."""
     by_category = words.probabilities(mail, list(codes.values()))
     return {code: by_category[category] for code, category in codes.items()}
@@ -88,5 +88,5 @@ def _chat_token(text: str, odds: Mapping[str, float], most: int) -> dict[str, An
     return {"token": text, "bytes": list(text.encode()), "logprob": own, "top_logprobs": top}
 
 
-def _as_json(words: Words, asked: re.Match[str], ids: list[str], mail: str) -> str:
+def _as_json(words: Guess, asked: re.Match[str], ids: list[str], mail: str) -> str:
     return json.dumps({asked[1]: chosen(words, mail, ids) if asked[2] else best(words, mail, ids)})
