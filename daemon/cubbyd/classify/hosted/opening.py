@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import ssl
-from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -49,7 +48,7 @@ def open_hosted(config: Config, clock: Clock | None = None) -> HostedClassifier:
     paid = PaidClient(section, Client(section, key, trust), Ledger(config.state.directory, make_budget(section), clock))
     return HostedClassifier(
         section,
-        cache(lambda wire: Provenance(kind=KIND, model=_identity(section, wire, wires[0]), renderer=RENDERER_VERSION)),
+        lambda wire: Provenance(kind=KIND, model=_identity(section, wire, wires[0]), renderer=RENDERER_VERSION),
         categories=config.taxonomy.ids,
         borders=borders,
         trial=Trial(wires, paid, Memory(config.state.directory, section, clock)),
