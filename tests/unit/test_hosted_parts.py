@@ -22,7 +22,7 @@ from tests.hosted import WORDS, ask, opened, predict
 from cubbyd.classify.hosted.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
 from cubbyd.classify.hosted.chat import read_tokens
 from cubbyd.classify.hosted.ledger import DAYS_KEPT, LEDGER_NAME, Budget, Ledger, Prices
-from cubbyd.classify.hosted.prompt import INSTRUCTIONS, PROMPT_VERSION, Prompt, frame
+from cubbyd.classify.hosted.prompt import INSTRUCTIONS, PROBE, PROMPT_VERSION, Prompt, frame
 from cubbyd.classify.hosted.schema import told_probability
 from cubbyd.errors import ClassifierUnavailable
 from cubbyd.message import ClassifierInput, render_text
@@ -278,6 +278,17 @@ def test_the_words_of_a_prompt_change_with_its_version_alone() -> None:
     told = json.dumps([INSTRUCTIONS, prompt.instructions(), prompt.choices(), prompt.schema(), mail])
 
     assert (PROMPT_VERSION, hashlib.sha256(told.encode()).hexdigest()[:16]) == ("1", "d12a77f7f26d5147")
+    several = Prompt(Taxonomy(categories), many=True)
+    codes = {CategoryId("a"): "A", CategoryId("b"): "B"}
+    more = [
+        several.task,
+        several.instructions(),
+        several.predicates(),
+        several.schema(),
+        prompt.code_instructions(codes),
+        PROBE,
+    ]
+    assert hashlib.sha256(json.dumps(more).encode()).hexdigest()[:16] == "9e6a6af4b627946f"
 
 
 # --- the probability of a JSON answer ---------------------------------------------------------------------------------------

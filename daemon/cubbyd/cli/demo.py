@@ -38,7 +38,7 @@ def command(*, backend: str, stay: bool, as_json: bool) -> None:
     """Start an embedded mail server, fill its inbox, train the classifier, file the mail, and show what happened.
 
     \b
-    Examples:
+    Example:
       cubbyd demo --stay
       cubbyd demo --backend openai
     """

@@ -70,6 +70,7 @@ threshold = {THRESHOLD}
 
 [classifier.openai]
 model = "{MODEL}"
+mode = "decisions"
 base_url = "{self.address}"
 api_key_file = "openai.key"
 price_per_million_input_tokens = {PRICE}

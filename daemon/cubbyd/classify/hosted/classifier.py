@@ -125,12 +125,12 @@ class HostedClassifier:
     def _ask(self, mail: str, among: Among, seconds: float, started: float) -> Prediction:
         """Make one call, in the way that is in force."""
         general = self._trial.find(seconds)
-        self.provenance = self._name(general)
+        self.provenance = provenance = self._name(general)
         wire = general if among is None else general.narrow(among)
         answered = self._paid.ask(wire, mail, seconds)
         return Prediction(
             probabilities=wire.read(answered.reply),
-            provenance=self.provenance,
+            provenance=provenance,
             cost=Cost(
                 milliseconds=(time.perf_counter() - started) * 1000,
                 input_tokens=answered.input_tokens,
