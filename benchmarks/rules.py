@@ -3,8 +3,8 @@
     python -m benchmarks.rules [--json]
 
 Rings: the sample mailbox, the examples that ship with it, and the golden mails of the tests; as shipped, nothing taken out.
-The phrases were chosen with these mails in view, so that other mail may ring more often, and be missed more often. Among mail
-of the category `incident` it ought to ring, elsewhere mostly not.
+The phrases were chosen with these mails in view, so that other mail may ring more often, and be missed
+more often. Among mail of the category `incident` it ought to ring, elsewhere mostly not.
 
 Speed: processor time, the median of five rounds, of the sample mailbox, already parsed, against 1 and 1000 rules that do not
 match, and against the net; and the worst of some hostile mails (a megabyte of text, the longest subject).
