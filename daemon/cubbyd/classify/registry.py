@@ -60,12 +60,19 @@ def _open_ensemble(config: Config, open_kind: OpenKind) -> Classifier:
     return open_ensemble(config, open_kind)
 
 
+def _open_hierarchical(config: Config, open_kind: OpenKind) -> Classifier:
+    from cubbyd.classify.hierarchical import open_hierarchical
+
+    return open_hierarchical(config, open_kind)
+
+
 BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {
     "local": _open_local,
     "openai": _open_openai,
     "cascade": _open_cascade,
     "shortlist": _open_shortlist,
     "ensemble": _open_ensemble,
+    "hierarchical": _open_hierarchical,
 }
 
 
