@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from tests.composite import DOWN, Told, ToldChooser, mail, only
@@ -219,6 +220,21 @@ def test_a_reason_for_another_group_or_category_is_none_for_this() -> None:
 def test_whoever_wants_a_person_gets_one() -> None:
     assert only(put_together(coarse(hold="torn"), fine(), tried=3).classify([mail("x")])).hold == "torn"
     assert only(put_together(coarse(), chooser(hold="odd"), tried=3).classify([mail("x")])).hold == "odd"
+    assert only(put_together(coarse(), fine(hold="odd"), tried=1).classify([mail("x")])).hold == "odd"
+
+
+def test_what_is_said_within_a_group_that_did_not_win_is_no_reason_for_a_person() -> None:
+    """Asked which of a wrong group's categories it is, a classifier may well be at a loss."""
+
+    class LostInMoney(ToldChooser):
+        def answer(self, said: Mapping[CategoryId, float] | ClassifierError) -> Prediction | ClassifierError:
+            answer = super().answer(said)
+            assert isinstance(answer, Prediction)
+            return replace(answer, hold="at a loss" if "billing" in answer.probabilities else "", urgent="soon")
+
+    answer = only(put_together(coarse(), LostInMoney(categories=CATEGORIES), enough=1.0).classify([mail("x")]))
+
+    assert (answer.top, answer.hold, answer.urgent) == ("meals", "", "soon")
 
 
 def test_one_that_likes_best_what_is_in_no_group_that_was_tried_makes_it_a_mail_for_people() -> None:

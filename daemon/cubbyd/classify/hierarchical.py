@@ -113,6 +113,7 @@ class HierarchicalClassifier:
         renderers = dict.fromkeys((groups.provenance.renderer, within.provenance.renderer))
         self.provenance = Provenance(kind=KIND, model=f"{parts} tried={tried} enough={enough:g}", renderer="+".join(renderers))
         self._groups, self._within, self._taxonomy = groups, within, taxonomy
+        self._can_choose = isinstance(within, Chooser | InnerModels)
         self._tried, self._enough = tried, enough
         self._group_of = {category: group for group, categories in taxonomy.items() for category in categories}
         self._shares = {
@@ -183,7 +184,7 @@ class HierarchicalClassifier:
             found |= {category: case.groups.probabilities[group] * p for category, p in spread.items()}
         probabilities = cover(found, self.categories)
         top = max(probabilities, key=lambda category: probabilities[category])
-        decisive = case.found.get(self._group_of[top])
+        decisive = case.found.get(self._group_of[top]) if self._can_choose else next(iter(case.found.values()), None)
         asked = _different((case.groups, *case.found.values()))
         held = next((one for one in (case.groups, decisive) if one and one.hold), None)
         return Prediction(
@@ -203,7 +204,7 @@ class HierarchicalClassifier:
         Its answer, cut to a group, would count for certainty there, and mean nothing.
         """
         answer = next(iter(case.found.values()), None)
-        if answer is None or isinstance(self._within, Chooser | InnerModels):
+        if answer is None or self._can_choose:
             return ""
         inside = max(answer.probabilities.get(category, 0.0) for group in case.tried for category in self._taxonomy[group])
         if answer.probabilities[answer.top] <= inside:
