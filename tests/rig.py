@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock
+from cubbyd.config import Labels
 from cubbyd.errors import ClassifierError
 from cubbyd.filing import Filer, PassReport, Rules
 from cubbyd.journal import Journal, Record, open_database
@@ -33,10 +34,23 @@ TAXONOMY = Taxonomy(
 
 
 def rules(
-    *, move: bool = True, label: bool = False, observe: bool = False, review: str | None = None, attempts: int = 3
+    *,
+    move: bool = True,
+    label: bool = False,
+    observe: bool = False,
+    review: str | None = None,
+    attempts: int = 3,
+    labels: Labels = Labels.ONE,
 ) -> Rules:
     return Rules(
-        taxonomy=TAXONOMY, threshold=0.6, attempts=attempts, observe=observe, move=move, label=label, review_folder=review
+        taxonomy=TAXONOMY,
+        threshold=0.6,
+        attempts=attempts,
+        observe=observe,
+        move=move,
+        label=label,
+        review_folder=review,
+        labels=labels,
     )
 
 

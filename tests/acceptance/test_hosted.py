@@ -75,18 +75,23 @@ def test_mail_is_filed_by_the_hosted_classifier(cubbyd: Hosted, outside: Outside
     assert {file.stat().st_mode & 0o777 for file in (cubbyd.folder / "state").iterdir()} == {0o600}
 
 
-def test_a_refused_mail_stays_and_is_named_urgent_and_the_others_are_filed(
+def test_a_refused_mail_goes_to_people_with_a_star_and_the_others_are_filed(
     cubbyd: Hosted, outside: Outside, standin: Standin
 ) -> None:
     cubbyd.choose(standin)
+    cubbyd.config.write_text(cubbyd.config.read_text() + '\n[filing]\nunsure = "review"\n')
     deliver(outside, "the invoice for Noah", "Emma is ill")
     standin.then(Fault.refusal())
 
     done = cubbyd("run", "--once", "--json")
 
-    assert json.loads(done.stdout)["filed"] == json.loads(done.stdout)["quarantined"] == 1
-    assert len(outside.everything()["INBOX"]) == 1
-    assert "urgent: " in cubbyd("history", "--json").stdout + cubbyd("status", "--json").stdout
+    assert json.loads(done.stdout)["filed"] == json.loads(done.stdout)["held"] == 1
+    (refused,) = outside.everything()["Review"]
+    assert refused in {"the invoice for Noah", "Emma is ill"}
+    assert ["\\Flagged" in flags for flags in outside.flags("Review").values()] == [True]
+    records = [json.loads(line) for line in cubbyd("history", "--json").stdout.splitlines()]
+    assert [record["urgent"] for record in records if record["state"] == "held"] == ["the classifier will not speak of it"]
+    assert "URGENT" in cubbyd("history").stdout
 
 
 def test_an_outage_leaves_all_mail_where_it_is_and_the_next_runs_file_it(

@@ -14,6 +14,7 @@ from tests.composite import only, predictions
 
 from cubbyd.classify.cascade import CascadeClassifier
 from cubbyd.classify.ensemble import EnsembleClassifier
+from cubbyd.classify.fallback import FallbackClassifier
 from cubbyd.classify.grouping import GroupSum
 from cubbyd.classify.hierarchical import HierarchicalClassifier, InnerModels
 from cubbyd.classify.local import LocalClassifier
@@ -76,6 +77,7 @@ MADE: dict[str, Callable[[LocalModel], Classifier]] = {
     "cascade, the second always": lambda model: CascadeClassifier(LocalClassifier(model), words(), unsure_below=1.0),
     "shortlist": lambda model: ShortlistClassifier(LocalClassifier(model), words(), size=2, sure_above=1.0),
     "ensemble": lambda model: EnsembleClassifier([LocalClassifier(model), words()], [2, 1]),
+    "fallback": lambda model: FallbackClassifier(LocalClassifier(model), words()),
     "nested": lambda model: CascadeClassifier(
         EnsembleClassifier([LocalClassifier(model), words()], [1, 1], review_on_disagreement=True), words(), unsure_below=0.5
     ),

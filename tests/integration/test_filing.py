@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.contract.test_mailbox import account
 from tests.dovecot import MAILDIR, PASSWORD, Dovecot
 from tests.mail import Outside, mail
-from tests.rig import Office, rules, words_classifier
+from tests.rig import FOLDERS, WORDS, Office, rules, words_classifier
 
+from cubbyd.classify.protocol import Prediction
 from cubbyd.clock import SystemClock
-from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable
+from cubbyd.config import Labels
+from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, NeedsPerson
 from cubbyd.filing import Rules
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import open_mailbox
+from cubbyd.message.model import ClassifierInput
+from cubbyd.taxonomy import CategoryId
 from cubbyd.testing import HandClock, WordClassifier
 
 pytestmark = pytest.mark.dovecot
@@ -98,6 +104,69 @@ def test_a_label_travels_with_a_moved_mail(dovecot: Dovecot, user: str, tmp_path
         deliver(outside, "ill again")
         office(dovecot, user, tmp_path, rules(label=True)).run()
         assert [("cubbyd-absence" in flags) for flags in outside.flags("Absence").values()] == [True]
+
+
+class Remarking(WordClassifier):
+    """Says more of some mails than their category."""
+
+    def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Prediction | ClassifierError]:
+        return [
+            replace(answer, urgent="an injury", probabilities=answer.probabilities | self.more)
+            if isinstance(answer, Prediction) and "fell" in given.subject
+            else answer
+            for given, answer in zip(inputs, super().classify(inputs), strict=True)
+        ]
+
+    more: Mapping[CategoryId, float] = {}
+
+
+@pytest.mark.parametrize("review", [None, "Review"])
+def test_what_is_urgent_has_a_star_wherever_it_goes_and_is_unread(
+    dovecot: Dovecot, user: str, tmp_path: Path, review: str | None
+) -> None:
+    remarking = Remarking(FOLDERS, dict(WORDS))
+    with Outside(dovecot, user) as outside:
+        deliver(outside, "fell and is ill", "he fell", "the invoice")
+        here = office(dovecot, user, tmp_path, rules(review=review), classifier=remarking)
+        here.run()
+        here.run(full_scan=True)
+        place = review or "INBOX"
+        assert outside.everything() == {"Absence": ["fell and is ill"], "Billing": ["the invoice"], place: ["he fell"]}
+        flagged = {
+            folder: ["\\Flagged" in flags for flags in outside.flags(folder).values()] for folder in outside.everything()
+        }
+        assert flagged == {"Absence": [True], "Billing": [False], place: [True]}
+        assert outside.seen() == 0
+        assert [record.urgent for record in here.records()] == ["an injury", "an injury", None]
+
+
+def test_a_mail_that_the_service_will_not_speak_of_goes_to_people_with_a_star_and_to_no_category(
+    dovecot: Dovecot, user: str, tmp_path: Path
+) -> None:
+    refusing = words_classifier(hurt=NeedsPerson("a filter blocked this mail"))
+    with Outside(dovecot, user) as outside:
+        deliver(outside, "somebody hurt her", "the invoice")
+        here = office(dovecot, user, tmp_path, rules(review="Review"), classifier=refusing)
+        here.run()
+        assert outside.everything() == {"Review": ["somebody hurt her"], "Billing": ["the invoice"]}
+        assert ["\\Flagged" in flags for flags in outside.flags("Review").values()] == [True]
+        held, _ = here.records()
+        assert (held.state, held.category, held.hold) == (State.HELD, None, "a filter blocked this mail")
+
+
+def test_a_mail_of_several_categories_has_all_keywords_in_the_folder_of_the_first(
+    dovecot: Dovecot, user: str, tmp_path: Path
+) -> None:
+    remarking = Remarking(FOLDERS, dict(WORDS))
+    remarking.more = {CategoryId("meals"): 0.8}
+    with Outside(dovecot, user) as outside:
+        deliver(outside, "fell and is ill", "the invoice")
+        many = rules(label=True, labels=Labels.MANY)
+        office(dovecot, user, tmp_path, many, classifier=remarking).run()
+        assert outside.everything() == {"Absence": ["fell and is ill"], "Billing": ["the invoice"]}
+        (absence,), (billing,) = (outside.flags(folder).values() for folder in ("Absence", "Billing"))
+        assert {"cubbyd-absence", "cubbyd-meals", "cubbyd-urgent", "\\Flagged"} <= set(absence)
+        assert [flag for flag in billing if flag.startswith("cubbyd")] == ["cubbyd-billing"]
 
 
 @pytest.mark.parametrize(

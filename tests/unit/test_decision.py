@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from cubbyd.classify.protocol import Prediction, Provenance
-from cubbyd.filing.decision import Decision, Hold, decide, reconsider
+from cubbyd.config import Labels
+from cubbyd.errors import NeedsPerson
+from cubbyd.filing.decision import Decision, Hold, ask_person, decide, reconsider
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 
 ABSENCE, BILLING, INCIDENT = CategoryId("absence"), CategoryId("billing"), CategoryId("incident")
@@ -53,6 +55,48 @@ def test_a_categorys_own_threshold_beats_the_general_one_both_ways() -> None:
 
     assert low.category == BILLING, "0.45 is below the general 0.6, and enough for billing"
     assert high.hold is Hold.UNSURE, "0.85 is above the general 0.6, and not enough for an incident"
+
+
+def test_with_many_labels_each_that_reaches_its_threshold_is_chosen_most_probable_first() -> None:
+    mail = predict(absence=0.7, billing=0.8, incident=0.85)
+
+    many = decide(mail, TAXONOMY, GENERAL, Labels.MANY)
+    one = decide(mail, TAXONOMY, GENERAL)
+
+    assert (many.category, many.others, many.probability) == (BILLING, (ABSENCE,), 0.8), "0.85 is not enough for an incident"
+    assert (one.category, one.others) == (None, ()), "with one label, the most probable category decides alone"
+
+
+def test_with_many_labels_none_may_be_reached() -> None:
+    nothing = decide(predict(absence=0.5, billing=0.3, incident=0.2), TAXONOMY, GENERAL, Labels.MANY)
+
+    assert (nothing.category, nothing.others, nothing.hold) == (None, (), Hold.UNSURE)
+
+
+@pytest.mark.parametrize("labels", Labels)
+def test_where_a_person_must_decide_no_probability_is_enough_and_what_is_urgent_stays_so(labels: Labels) -> None:
+    asked = replace(predict(absence=0.99, billing=0.98), hold="the classifiers disagree", urgent="an injury", stays=True)
+
+    decision = decide(asked, TAXONOMY, GENERAL, labels)
+
+    assert (decision.category, decision.others, decision.hold) == (None, (), "the classifiers disagree")
+    assert (decision.urgent, decision.stays) == ("an injury", True)
+
+
+def test_what_a_classifier_will_not_speak_of_is_urgent_and_no_category() -> None:
+    decision = ask_person(NeedsPerson("a filter blocked this mail"))
+
+    assert (decision.category, decision.hold) == (None, "a filter blocked this mail")
+    assert decision.urgent
+
+
+def test_of_several_categories_on_record_those_that_are_gone_are_left_out() -> None:
+    gone = CategoryId("gone")
+    several = Decision(category=ABSENCE, probability=0.9, hold=None, others=(gone, BILLING), urgent="an injury")
+
+    assert reconsider(several, TAXONOMY).others == (BILLING,)
+    lost = reconsider(replace(several, category=gone), TAXONOMY)
+    assert (lost.category, lost.others, lost.hold, lost.urgent) == (None, (), Hold.UNKNOWN, "an injury")
 
 
 def test_a_threshold_of_zero_is_a_threshold() -> None:

@@ -28,7 +28,7 @@ NEW = Record(
 
 DECIDED = replace(
     NEW, id=1, uid=3, seen_at=MORNING, changed_at=MORNING, state=State.DECIDED, category=BILLING, probability=0.9,
-    prediction=PREDICTION,
+    prediction=PREDICTION, others=["meals"], stays=False, urgent="an injury",
 )  # fmt: skip
 """The same mail as it was found and decided in the morning, under another UID."""
 
@@ -44,6 +44,9 @@ TAKEN_OVER = {
     "probability": 0.9,
     "hold": None,
     "prediction": PREDICTION,
+    "others": ["meals"],
+    "stays": False,
+    "urgent": "an injury",
     "error": None,
     "not_before": None,
 }

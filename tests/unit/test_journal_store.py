@@ -13,6 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import alembic.command
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
@@ -20,9 +21,12 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from cubbyd.errors import EXIT_TRY_LATER, StateError, StateLocked
-from cubbyd.journal import open_database, state_lock
+from cubbyd.journal import Journal, open_database, state_lock
 from cubbyd.journal.schema import SCHEMA_VERSION, metadata
 from cubbyd.journal.store import DATABASE_NAME, LOCK_NAME, migration_config
+from cubbyd.lifecycle import State
+
+RELEASED = ("0001", "0002")
 
 HOLDER = """
 import sys, time
@@ -85,6 +89,28 @@ def test_a_migrated_file_is_the_same_as_a_fresh_one_for_sqlite_too(directory: Pa
     assert migrated.pop("alembic_version")
     assert migrated == schema_of(fresh)
     assert set(migrated) == {"message", "folder", "poll"}
+
+
+@pytest.mark.parametrize("version", RELEASED)
+def test_a_state_file_of_every_released_version_still_opens_with_its_mail(directory: Path, version: str) -> None:
+    engine = sa.create_engine(f"sqlite:///{directory / DATABASE_NAME}")
+    with engine.begin() as connection:
+        alembic.command.upgrade(migration_config(connection), version)
+        connection.execute(
+            sa.text(
+                "INSERT INTO message (mailbox, folder, uidvalidity, uid, seen_at, state, changed_at, attempts, category, keyword)"
+                " VALUES ('office', 'INBOX', 7, 20, '2026-11-21 08:00:00.000000', 'filed', '2026-11-21 08:00:01.000000', 1,"
+                " 'billing', 'cubbyd-billing')"
+            )
+        )
+    engine.dispose()
+
+    journal = Journal(open_database(directory))
+    (record,) = journal.history()
+    journal.close()
+
+    assert (record.uid, record.state, record.category, record.keyword) == (20, State.FILED, "billing", "cubbyd-billing")
+    assert (record.others, record.stays, record.urgent) == (None, None, None)
 
 
 def test_todays_version_is_the_last_step_of_the_migrations() -> None:

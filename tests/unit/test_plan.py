@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ BILLING = Decision(category=CategoryId("billing"), probability=0.9, hold=None)
 UNSURE = Decision(category=None, probability=0.3, hold=Hold.UNSURE)
 LABEL, MOVE = Label(keyword="cubbyd-billing"), Relocate(folder="Billing")
 REVIEW = Relocate(folder="Review")
+FLAG = Label(keyword="\\Flagged")
 
 
 @pytest.fixture
@@ -54,6 +56,30 @@ def test_what_a_person_put_back_stays_where_the_person_put_it(file: Path) -> Non
     put_back = Decision(category=None, probability=0.9, hold=Hold.PUT_BACK)
 
     assert plan(put_back, rules(file, 'unsure = "review"')) == ()
+
+
+@pytest.mark.parametrize("hold", ["rule vendors: never touch", Hold.UNSURE])
+def test_what_a_rule_leaves_alone_is_left_alone_even_where_it_is_urgent(file: Path, hold: str) -> None:
+    alone = Decision(category=None, probability=0.0, hold=hold, stays=True, urgent="an injury")
+
+    assert plan(alone, rules(file, 'unsure = "review"\naction = "move+label"')) == ()
+
+
+def test_what_is_urgent_is_flagged_before_it_goes_wherever_it_goes(file: Path) -> None:
+    filed, held = replace(BILLING, urgent="an injury"), replace(UNSURE, urgent="an injury")
+
+    assert plan(filed, rules(file)) == (FLAG, MOVE)
+    assert plan(held, rules(file)) == (FLAG,)
+    assert plan(held, rules(file, 'unsure = "review"')) == (FLAG, REVIEW)
+    assert plan(filed, rules(file, 'action = "move+label"')) == (FLAG, Label(keyword="cubbyd-urgent"), LABEL, MOVE)
+    assert plan(filed, rules(file, "flag_urgent = false")) == (MOVE,)
+
+
+def test_a_mail_of_several_categories_has_the_keyword_of_each_and_the_folder_of_the_first(file: Path) -> None:
+    several = replace(BILLING, others=(CategoryId("absence"),))
+
+    assert plan(several, rules(file, 'action = "move+label"')) == (LABEL, Label(keyword="cubbyd-absence"), MOVE)
+    assert plan(several, rules(file, 'action = "move"')) == (MOVE,)
 
 
 def test_folders_carry_the_prefix(file: Path) -> None:

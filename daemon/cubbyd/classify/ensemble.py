@@ -52,10 +52,10 @@ class EnsembleClassifier:
     ) -> None:
         """Take the members, which are closed with this, a weight for each, and the order in which categories are listed."""
         self.categories, self.batch_size = union(members, order), smallest_batch(members)
-        self._members, self._weights = tuple(members), tuple(weight / sum(weights) for weight in weights)
-        parts = [f"{weight:.4g}*{describe(one)}" for one, weight in zip(self._members, self._weights, strict=True)]
+        self.members, self._weights = tuple(members), tuple(weight / sum(weights) for weight in weights)
+        parts = [f"{weight:.4g}*{describe(one)}" for one, weight in zip(self.members, self._weights, strict=True)]
         rules = " review_on_disagreement" if review_on_disagreement else ""
-        self.provenance = made_of(KIND, self._members, " + ".join(parts) + rules)
+        self.provenance = made_of(KIND, self.members, " + ".join(parts) + rules)
         self._review_on_disagreement = review_on_disagreement
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Outcome]:
@@ -65,7 +65,7 @@ class EnsembleClassifier:
         """
         errors: dict[int, ClassifierError] = {}
         answers: list[list[Prediction]] = [[] for _ in inputs]
-        for member in self._members:
+        for member in self.members:
             places = [place for place in range(len(inputs)) if place not in errors]
             for place, outcome in zip(places, ask_member(member, [inputs[place] for place in places]), strict=True):
                 if isinstance(outcome, Prediction):
@@ -76,7 +76,7 @@ class EnsembleClassifier:
 
     def close(self) -> None:
         """Close all members."""
-        close_all(self._members)
+        close_all(self.members)
 
     def _combine(self, answers: Sequence[Prediction]) -> Prediction:
         probabilities = mean([normalize(cover(one.probabilities, self.categories)) for one in answers], self._weights)

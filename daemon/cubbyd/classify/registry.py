@@ -82,8 +82,15 @@ def known_kinds() -> list[str]:
 
 
 def load_classifier(config: Config) -> Classifier:
-    """Load the backend that the configuration names. Raises UnknownKind, ModelFileError."""
-    return _open(config, config.classifier.kind, ())
+    """Load the backend that the configuration names, with its fallback. Raises UnknownKind, ModelFileError, ConfigError."""
+    from cubbyd.classify.fallback import open_fallback
+
+    return open_fallback(config, lambda kind, with_its_file: open_kind(with_its_file, kind))
+
+
+def open_kind(config: Config, kind: str) -> Classifier:
+    """Open one backend by its kind, without its fallback. Raises UnknownKind, ModelFileError, ConfigError."""
+    return _open(config, kind, ())
 
 
 def _open(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:

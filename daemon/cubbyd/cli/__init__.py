@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "Check the configuration, the mail server and the model; change nothing.",
     "run": "Watch the mailboxes and file their mail.",
     "train": "Train the local classifier on labeled examples.",
+    "weigh": "Find how much each member of an ensemble should count.",
     "classify": "Classify mail files or examples; no mailbox needed.",
     "parse": "Show what cubbyd reads in mail files.",
     "redact": "Show mail files before and after masking: what would leave the building.",

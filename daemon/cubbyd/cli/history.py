@@ -84,7 +84,9 @@ def _facts(record: Record) -> dict[str, Any]:
         "state": record.state,
         "category": record.category,
         "probability": None if record.probability is None else round(record.probability, 4),
+        "others": list(record.others or ()),
         "hold": record.hold,
+        "urgent": record.urgent,
         "keyword": record.keyword,
         "folder": record.target_folder,
         "folder_uid": record.target_uid,
@@ -98,6 +100,8 @@ def _facts(record: Record) -> dict[str, Any]:
 
 def _row(record: Record) -> list[object]:
     why = ", ".join(reason_words(record.prediction)) if record.category else (record.hold or record.error)
+    why = f"URGENT ({record.urgent}); {why or ''}" if record.urgent else why
+    categories = " ".join([record.category, *(record.others or ())]) if record.category else None
     p = "" if record.probability is None else f"{record.probability:.2f}"
     state = record.state if record.state is not State.DECIDED else "decided only"
-    return [local_time(record.changed_at), record.mailbox, record.uid, state, record.category, p, record.target_folder, why]
+    return [local_time(record.changed_at), record.mailbox, record.uid, state, categories, p, record.target_folder, why]

@@ -91,6 +91,7 @@ def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
 
 def _anchor_members(file: Path, classifier: dict[str, Any]) -> None:
     """Do so for the model files of the classifiers that another is made of."""
+    _anchor(file, classifier.get("fallback"), "classifier.fallback", "model")
     for name, keys in MEMBER_TABLES.items():
         table = classifier.get(name)
         if not isinstance(table, dict):

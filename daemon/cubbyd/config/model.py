@@ -15,7 +15,7 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cubbyd.config.composite import CascadeSection, EnsembleSection, HierarchicalSection, ShortlistSection
+from cubbyd.config.composite import CascadeSection, EnsembleSection, HierarchicalSection, Member, ShortlistSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
 from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, GroupId, Taxonomy, folder_problem
@@ -131,6 +131,7 @@ class FilingSection(Section):
     unsure: Unsure = Unsure.STAY
     review_folder: FolderName = "Review"
     folder_prefix: OptionalFolderName = ""
+    flag_urgent: Switch = True
 
     def path(self, folder: str) -> str:
         """Put a folder of the configuration under the prefix."""
@@ -152,6 +153,7 @@ class ClassifierSection(Section):
     threshold: Probability = 0.5
     attempts: Whole = Field(default=8, ge=1, le=100)
     labels: Labels = Labels.ONE
+    fallback: Member | None = None
     openai: OpenAISection | None = None
     cascade: CascadeSection | None = None
     shortlist: ShortlistSection | None = None

@@ -10,15 +10,17 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any, assert_never
 
 from cubbyd.errors import CommandRefused
 from cubbyd.filing.context import PassContext
 from cubbyd.filing.decision import Decision, reconsider
-from cubbyd.filing.plan import Label, Relocate, plan
+from cubbyd.filing.plan import FLAGGED, Label, Relocate, plan
 from cubbyd.filing.recover import finish_copies, recover, settle
 from cubbyd.journal import Change, Record
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import FolderStatus
+from cubbyd.taxonomy import CategoryId
 
 LOT = 500
 """Mails that are filed together: grouped by target they make few commands; then new mail is looked for."""
@@ -32,9 +34,9 @@ REFUSED_PAUSE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What is to be done with a group of mails: a keyword, a folder, or both."""
+    """What is to be done with a group of mails: keywords, a folder, or both."""
 
-    keyword: str | None
+    keywords: tuple[str, ...]
     folder: str | None
 
 
@@ -44,7 +46,7 @@ def file_some(context: PassContext) -> int:
     groups: dict[Route, list[Record]] = defaultdict(list)
     for record in waiting:
         decision = reconsider(_decision(record), context.rules.taxonomy)
-        current = replace(record, category=decision.category, hold=decision.hold)
+        current = replace(record, category=decision.category, hold=decision.hold, others=decision.others)
         groups[_route(context, decision)].append(current)
     for route, records in groups.items():
         for start in range(0, len(records), MOVE_AT_ONCE):
@@ -55,24 +57,34 @@ def file_some(context: PassContext) -> int:
 
 
 def _decision(record: Record) -> Decision:
-    return Decision(category=record.category, probability=record.probability or 0.0, hold=record.hold or None)
+    return Decision(
+        category=record.category,
+        probability=record.probability or 0.0,
+        hold=record.hold or None,
+        others=tuple(map(CategoryId, record.others or ())),
+        stays=bool(record.stays),
+        urgent=record.urgent or "",
+    )
 
 
 def _route(context: PassContext, decision: Decision) -> Route:
-    keyword = folder = None
+    keywords: list[str] = []
+    folder = None
     for action in plan(decision, context.rules):
         match action:
             case Label():
-                keyword = action.keyword
+                keywords.append(action.keyword)
             case Relocate():
                 folder = action.folder
-    if keyword and folder and not context.status.keywords_allowed:
-        keyword = None  # `cubbyd check` says so; the folder is what staff see
-    return Route(keyword, folder)
+            case _:
+                assert_never(action)
+    if folder and not context.status.keywords_allowed:
+        keywords = [keyword for keyword in keywords if keyword == FLAGGED]  # `cubbyd check` says so; staff see the folder
+    return Route(tuple(keywords), folder)
 
 
 def _file(context: PassContext, route: Route, records: Sequence[Record]) -> None:
-    if route == Route(None, None):
+    if route == Route((), None):
         _settle_in_place(context, records)
         return
     try:
@@ -93,8 +105,9 @@ def _file(context: PassContext, route: Route, records: Sequence[Record]) -> None
 
 def _plan(context: PassContext, route: Route, target: FolderStatus | None, records: Sequence[Record]) -> list[Record]:
     """Put the intent on disk."""
+    keyword = " ".join(route.keywords) or None
     intent = {
-        "keyword": route.keyword,
+        "keyword": keyword,
         "target_folder": route.folder,
         "target_uidvalidity": target.uidvalidity if target else None,
         "target_uid_from": target.uidnext if target else None,
@@ -105,7 +118,7 @@ def _plan(context: PassContext, route: Route, target: FolderStatus | None, recor
         replace(
             record,
             state=State.PLANNED,
-            keyword=route.keyword,
+            keyword=keyword,
             target_folder=route.folder,
             target_uidvalidity=target.uidvalidity if target else None,
             target_uid_from=target.uidnext if target else None,
@@ -114,9 +127,9 @@ def _plan(context: PassContext, route: Route, target: FolderStatus | None, recor
     ]
 
 
-def _outcome(record: Record) -> dict[str, str | None]:
+def _outcome(record: Record) -> dict[str, Any]:
     """Give what was decided, as it stands now: on record it may be a category that is no longer there."""
-    return {"category": record.category, "hold": record.hold}
+    return {"category": record.category, "hold": record.hold, "others": list(record.others or ())}
 
 
 def _settle_in_place(context: PassContext, records: Sequence[Record]) -> None:
@@ -128,7 +141,7 @@ def _settle_in_place(context: PassContext, records: Sequence[Record]) -> None:
 
 def _open_target(context: PassContext, route: Route) -> FolderStatus | None:
     """Make sure of the target folder, and learn from which UID on our mail will lie there."""
-    if route.keyword and not context.status.keywords_allowed:
+    if any(keyword != FLAGGED for keyword in route.keywords) and not context.status.keywords_allowed:
         raise CommandRefused(
             f'mailbox {context.name}: the server keeps no keywords in {context.inbox}; set action = "move" in [filing]'
         )
@@ -146,10 +159,11 @@ def _open_target(context: PassContext, route: Route) -> FolderStatus | None:
 def _act(context: PassContext, route: Route, records: Sequence[Record]) -> bool:
     """Touch the mailbox and settle what the server confirms; tell whether it left anything unconfirmed."""
     uids = [record.uid for record in records]
-    if route.keyword and not context.mailbox.add_keyword(uids, route.keyword) and route.folder is None:
-        raise CommandRefused(
-            f'mailbox {context.name}: the server dropped the keyword {route.keyword}; set action = "move" in [filing]'
-        )
+    for keyword in route.keywords:
+        if not context.mailbox.add_keyword(uids, keyword) and route.folder is None and keyword != FLAGGED:
+            raise CommandRefused(
+                f'mailbox {context.name}: the server dropped the keyword {keyword}; set action = "move" in [filing]'
+            )
     if route.folder is None:
         still_there = context.mailbox.present(uids)
         done: list[tuple[Record, int | None]] = [(record, None) for record in records if record.uid in still_there]

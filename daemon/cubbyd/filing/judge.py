@@ -12,10 +12,10 @@ from datetime import timedelta
 
 from cubbyd.classify.protocol import Prediction
 from cubbyd.classify.serial import prediction_to_json
-from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, CommandRefused, MailboxError
+from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, CommandRefused, MailboxError, NeedsPerson
 from cubbyd.filing.backoff import LONGEST, pause_after
 from cubbyd.filing.context import PassContext
-from cubbyd.filing.decision import NOTHING_TO_READ, Decision, decide
+from cubbyd.filing.decision import NOTHING_TO_READ, Decision, ask_person, decide
 from cubbyd.filing.inherit import inherit
 from cubbyd.journal import Change, Record
 from cubbyd.lifecycle import State
@@ -138,17 +138,25 @@ def _judge(context: PassContext, records: Sequence[Record], fetched: dict[int, R
     for start in range(0, len(records), size):
         some = records[start : start + size]
         if context.should_stop():
-            rest = [record.id for record in records[start:]]
-            context.journal.postpone(rest, until=None, error="stopped before its turn", refund=True)
+            _hand_back(context, records[start:], "stopped before its turn")
             return
         inputs = [render(parse(fetched[record.uid].content)) for record in some]
-        _answer(context, some, inputs)
+        try:
+            _answer(context, some, inputs)
+        except ClassifierUnavailable:
+            _hand_back(context, records[start + size :], "the classifier was unavailable before its turn")
+            raise
+
+
+def _hand_back(context: PassContext, records: Sequence[Record], reason: str) -> None:
+    """Let mail wait that was claimed and not asked about; the attempt does not count."""
+    context.journal.postpone([record.id for record in records], until=None, error=reason, refund=True)
 
 
 def _answer(context: PassContext, records: Sequence[Record], inputs: Sequence[ClassifierInput]) -> None:
     empty = [record for record, given in zip(records, inputs, strict=True) if given.is_empty]
     asked = [(record, given) for record, given in zip(records, inputs, strict=True) if not given.is_empty]
-    changes = [_decided(record, NOTHING_TO_READ, None) for record in empty]
+    changes = [_decided(record, NOTHING_TO_READ) for record in empty]
     failed: list[tuple[Record, ClassifierError]] = []
     try:
         outcomes = context.classifier.classify([given for _, given in asked]) if asked else []
@@ -161,10 +169,12 @@ def _answer(context: PassContext, records: Sequence[Record], inputs: Sequence[Cl
         outcomes, asked = [], []
     for (record, _), outcome in zip(asked, outcomes, strict=True):
         if isinstance(outcome, Prediction):
-            decision = decide(outcome, context.rules.taxonomy, context.rules.threshold)
+            decision = decide(outcome, context.rules.taxonomy, context.rules.threshold, context.rules.labels)
             changes.append(_decided(record, decision, outcome))
             context.report.classified += 1
             context.report.has_recovered |= (record.error or "").startswith(PART_OUTAGE)
+        elif isinstance(outcome, NeedsPerson):
+            changes.append(_decided(record, ask_person(outcome)))
         else:
             failed.append((record, outcome))
     context.journal.advance(changes, context.clock.now())
@@ -175,7 +185,7 @@ def _answer(context: PassContext, records: Sequence[Record], inputs: Sequence[Cl
             context.problem(failure)
 
 
-def _decided(record: Record, decision: Decision, prediction: Prediction | None) -> Change:
+def _decided(record: Record, decision: Decision, prediction: Prediction | None = None) -> Change:
     return Change(
         id=record.id,
         to=State.DECIDED,
@@ -183,6 +193,9 @@ def _decided(record: Record, decision: Decision, prediction: Prediction | None) 
             "category": decision.category,
             "probability": decision.probability,
             "hold": decision.hold,
+            "others": list(decision.others),
+            "stays": decision.stays,
+            "urgent": decision.urgent or None,
             "prediction": prediction_to_json(prediction) if prediction else {},
             "error": None,
             "not_before": None,
@@ -191,15 +204,22 @@ def _decided(record: Record, decision: Decision, prediction: Prediction | None) 
 
 
 def _try_later(context: PassContext, record: Record, error: MailboxError | ClassifierError, prefix: str = "") -> None:
-    """Let the mail wait, or set it aside where the budget is used up or the backend will never take it."""
+    """Let the mail wait, or set it aside where its attempts are used up or the backend will never take it."""
     text = f"{prefix}{error}"
-    if isinstance(error, ClassifierRejected) or record.attempts >= context.rules.attempts:
+    if isinstance(error, ClassifierRejected) or (record.attempts >= context.rules.attempts and _is_own_fault(context, prefix)):
         _quarantine(context, record, text)
         return
     pause = pause_after(record.attempts)
     if isinstance(error, ClassifierUnavailable) and error.retry_after_seconds is not None:
         pause = max(pause, timedelta(seconds=min(error.retry_after_seconds, LONGEST.total_seconds())))
     context.journal.postpone([record.id], until=context.clock.now() + pause, error=text)
+
+
+def _is_own_fault(context: PassContext, prefix: str) -> bool:
+    """Tell whether it is this mail that fails, and not the classifier for all: that one may be down for days."""
+    if prefix == PART_OUTAGE:
+        return context.report.has_recovered
+    return prefix != OUTAGE or context.report.classified > 0
 
 
 def _quarantine(context: PassContext, record: Record, error: str) -> None:

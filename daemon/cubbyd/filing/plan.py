@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cubbyd.config import Config, FilingAction, Unsure
+from cubbyd.config import Config, FilingAction, Labels, Unsure
 from cubbyd.filing.decision import Decision, Hold
 from cubbyd.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """Put a keyword on the mail."""
+    """Put a keyword on the mail, or the system flag that mail clients show as a star."""
 
     keyword: str
 
@@ -27,6 +27,11 @@ class Relocate:
 
 
 Action = Label | Relocate
+
+FLAGGED = "\\Flagged"
+"""The one mark that every mail client shows (RFC 9051, 2.3.2)."""
+
+URGENT_KEYWORD = "cubbyd-urgent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,10 @@ class Rules:
     label: bool
     review_folder: str | None
     """Where unsure mail goes; None: it stays in the inbox."""
+    labels: Labels = Labels.ONE
+    """How many categories a mail can have."""
+    flag_urgent: bool = True
+    """Whether mail that a person should look at soon is flagged."""
 
 
 def rules_of(config: Config, *, observe: bool = False) -> Rules:
@@ -51,20 +60,36 @@ def rules_of(config: Config, *, observe: bool = False) -> Rules:
     return Rules(
         taxonomy=config.taxonomy,
         threshold=config.classifier.threshold,
+        labels=config.classifier.labels,
         attempts=config.classifier.attempts,
         observe=observe or action is FilingAction.OBSERVE,
         move=action in (FilingAction.MOVE, FilingAction.MOVE_LABEL),
         label=action in (FilingAction.LABEL, FilingAction.MOVE_LABEL),
         review_folder=config.review_folder if config.filing.unsure is Unsure.REVIEW else None,
+        flag_urgent=config.filing.flag_urgent,
     )
 
 
 def plan(decision: Decision, rules: Rules) -> tuple[Action, ...]:
     """Give the actions, in the order in which they are to be done; none where the mail is to stay as it is."""
+    if decision.hold == Hold.PUT_BACK or (decision.hold and decision.stays):
+        return ()  # a person chose the inbox, or a rule says so
+    return (*_urgent_marks(decision, rules), *_labels(decision, rules), *_move(decision, rules))
+
+
+def _urgent_marks(decision: Decision, rules: Rules) -> tuple[Action, ...]:
+    if not (decision.urgent and rules.flag_urgent):
+        return ()
+    return (Label(keyword=FLAGGED), Label(keyword=URGENT_KEYWORD)) if rules.label else (Label(keyword=FLAGGED),)
+
+
+def _labels(decision: Decision, rules: Rules) -> tuple[Action, ...]:
+    if decision.category is None or not rules.label:
+        return ()
+    return tuple(Label(keyword=rules.taxonomy[category].keyword) for category in (decision.category, *decision.others))
+
+
+def _move(decision: Decision, rules: Rules) -> tuple[Action, ...]:
     if decision.category is None:
-        goes = rules.review_folder is not None and decision.hold != Hold.PUT_BACK  # a person chose the inbox
-        return (Relocate(folder=rules.review_folder),) if goes and rules.review_folder else ()
-    category = rules.taxonomy[decision.category]
-    label: tuple[Action, ...] = (Label(keyword=category.keyword),) if rules.label else ()
-    move: tuple[Action, ...] = (Relocate(folder=category.folder),) if rules.move else ()
-    return label + move
+        return (Relocate(folder=rules.review_folder),) if rules.review_folder is not None else ()
+    return (Relocate(folder=rules.taxonomy[decision.category].folder),) if rules.move else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -37,11 +37,18 @@ class Record:
     prediction: Mapping[str, Any] | None
     """The classifier's answer as JSON, probabilities of all categories included."""
     keyword: str | None
+    """The keywords and flags that it gets, with a space between them."""
     target_folder: str | None
     target_uidvalidity: int | None
     target_uid_from: int | None
     """The target's UIDNEXT before we touched it, or less: what we put there has this UID or a higher one."""
     target_uid: int | None
+    others: Sequence[str] | None = None
+    """The further categories of a mail that has several."""
+    stays: bool | None = None
+    """Held, it is left as it is."""
+    urgent: str | None = None
+    """Why a person should look soon."""
 
     @property
     def is_decided(self) -> bool:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     Dialect,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
 
 
@@ -85,6 +86,10 @@ message = Table(
     Column("target_uidvalidity", BigInteger),
     Column("target_uid_from", BigInteger),
     Column("target_uid", BigInteger),
+    # what else was decided
+    Column("others", JSON(none_as_null=True)),
+    Column("stays", Boolean),
+    Column("urgent", String),
     UniqueConstraint("mailbox", "folder", "uidvalidity", "uid"),
     Index(None, "mailbox", "state"),
     Index(None, "fingerprint"),
