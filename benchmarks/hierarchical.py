@@ -1,10 +1,11 @@
-"""Does the group first pay? The hierarchical classifier beside the flat local one, on the same examples in the same run.
+"""Does the group first pay? The hierarchical classifier beside the flat local one.
 
     python -m benchmarks.hierarchical [--sets clinc150,banking77] [--each 0,10] [--json]
 
 clinc150: 150 categories in the ten domains that the set itself gives. banking77: 77 categories, which the set does not group;
-the groups are made of the flat model's weights by Ward's clustering, ten of them. `--each 10` takes the first ten examples of
-each category that a generator with seed 0 draws, 0 all; the test is always the set's own. The data is not part of the
+the groups are made of the flat model's weights by Ward's clustering, ten of them. `--each 10` takes ten examples of each
+category, drawn by a generator with seed 0, 0 takes all; the test is always the set's own. Seconds are those of the processor,
+which do not count what else runs on the machine. The data is not part of the
 repository: it is looked for in the folder `data` of $CUBBYD_SHARED, by default `../shared` beside the repository, and what is
 absent is said to be skipped.
 """
@@ -82,13 +83,13 @@ def draw(examples: Sequence[Example], each: int) -> list[Example]:
 
 
 def _compare(name: str, each: int, train: Sequence[Example], test: Sequence[Example], *, as_json: bool) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     flat = train_local(train)
-    flat_seconds = time.perf_counter() - started
+    flat_seconds = time.process_time() - started
     groups = read_domains(train) if name == "clinc150" else make_groups(flat)
-    started = time.perf_counter()
+    started = time.process_time()
     deep = train_hierarchical(train, groups)
-    deep_seconds = time.perf_counter() - started
+    deep_seconds = time.process_time() - started
     scores = {"local": {"train_seconds": flat_seconds, "megabytes": _megabytes(flat), **_score(LocalClassifier(flat), test)}}
     for tried, enough in TRIED:
         classifier = HierarchicalClassifier(
@@ -138,9 +139,9 @@ def _score(classifier: Classifier, test: Sequence[Example]) -> dict[str, Any]:
     order = sorted(classifier.categories)
     labels = np.array([order.index(example.labels[0]) for example in test])
     mails = [render_text(example.subject, example.body) for example in test]
-    started = time.perf_counter()
+    started = time.process_time()
     answers = [answer for answer in classifier.classify(mails) if isinstance(answer, Prediction)]
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     probabilities = np.array([[answer.probabilities[category] for category in order] for answer in answers])
     predicted = probabilities.argmax(axis=1)
     return {
