@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.composite import Told, ToldChooser, mail, only
 
+from cubbyd.classify.grouping import GroupSum
 from cubbyd.classify.hierarchical import HierarchicalClassifier, choose_groups
 from cubbyd.classify.members import normalize
+from cubbyd.config import Labels
 from cubbyd.taxonomy import CategoryId, GroupId
 
 CATEGORIES = tuple(CategoryId(name) for name in "abcdefgh")
@@ -86,3 +88,35 @@ def test_tried_are_the_likeliest_and_no_more_of_them_than_it_takes(data: st.Data
     assert 1 <= len(chosen) <= min(tried, len(coarse))
     assert all(coarse[group] >= max(left, default=0.0) for group in chosen)
     assert len(chosen) == 1 or sum(coarse[group] for group in chosen[:-1]) < enough
+
+
+@given(st.data(), groupings(), TRIED, ENOUGH, st.booleans())
+def test_where_a_mail_can_have_many_labels_none_is_more_probable_than_its_group(
+    data: st.DataObject,
+    groups: Groups,
+    tried: int,
+    enough: float,
+    can_choose: bool,  # noqa: FBT001
+) -> None:
+    coarse, fine = ({name: data.draw(NUMBERS) for name in names} for names in (tuple(map(CategoryId, groups)), CATEGORIES))
+    within = (ToldChooser if can_choose else Told)(categories=CATEGORIES, otherwise=fine)
+    both = HierarchicalClassifier(
+        Told(categories=tuple(groups), otherwise=coarse), within, groups, tried=tried, enough=enough, labels=Labels.MANY
+    )
+
+    found = only(both.classify([mail("x")])).probabilities
+
+    for group, categories in groups.items():
+        assert all(0.0 <= found[category] <= coarse[group] for category in categories)
+
+
+@given(st.data(), groupings())
+def test_many_labels_of_one_classifier_asked_for_all_are_its_own(data: st.DataObject, groups: Groups) -> None:
+    """Grouped by the chance that any of them is right, and divided by it again within."""
+    fine = {category: data.draw(st.floats(0.001, 0.999)) for category in CATEGORIES}
+    member = Told(categories=CATEGORIES, otherwise=fine, batch_size=1)
+    both = HierarchicalClassifier(
+        GroupSum(member, groups, Labels.MANY), member, groups, tried=len(groups), enough=1.0, labels=Labels.MANY
+    )
+
+    assert only(both.classify([mail("x")])).probabilities == pytest.approx(fine, abs=1e-9)

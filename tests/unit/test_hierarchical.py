@@ -11,6 +11,7 @@ from tests.composite import DOWN, Told, ToldChooser, mail, only
 from cubbyd.classify.grouping import GroupSum
 from cubbyd.classify.hierarchical import HierarchicalClassifier, choose_groups
 from cubbyd.classify.protocol import Chooser, Prediction
+from cubbyd.config import Labels
 from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, NeedsPerson
 from cubbyd.taxonomy import CategoryId, GroupId
 
@@ -163,6 +164,38 @@ def test_categories_stand_in_the_configurations_order() -> None:
     both = put_together(coarse(), fine(), order=order)
 
     assert both.categories == tuple(only(both.classify([mail("x")])).probabilities) == order
+
+
+# --- many labels -------------------------------------------------------------------------------------------------------
+
+TWO = numbers(absence=0.9, pickup=0.2, meals=0.0, billing=0.8, subsidy=0.1, vendors=0.05)
+"""A child is ill, and the parents want the fee back."""
+
+
+def test_where_a_mail_can_have_many_labels_two_groups_can_both_be_right() -> None:
+    within = chooser()
+
+    answer = only(put_together(coarse(0.9, 0.8, 0.005), within, labels=Labels.MANY).classify([mail("x")]))
+
+    assert within.choices == [GROUPS[CHILD], GROUPS[MONEY]], "and the third is hardly possible"
+    assert answer.probabilities == pytest.approx(
+        numbers(absence=0, pickup=0, meals=0.9, billing=0, subsidy=0.8, vendors=0.005), abs=1e-12
+    )
+
+
+def test_many_labels_are_grouped_by_the_chance_that_any_is_right() -> None:
+    answer = only(GroupSum(fine(otherwise=TWO), GROUPS, Labels.MANY).classify([mail("x")]))
+
+    assert answer.probabilities == pytest.approx(numbers(child=1 - 0.1 * 0.8, money=1 - 0.2 * 0.9, house=0.05))
+
+
+def test_many_labels_of_one_that_was_asked_for_all_are_taken_given_their_group() -> None:
+    both = put_together(coarse(0.46, 0.82, 0.0), fine(otherwise=TWO), labels=Labels.MANY)
+
+    found = only(both.classify([mail("x")])).probabilities
+
+    assert found[ids("absence")[0]] == pytest.approx(0.9 / 2), "the group is half as probable as it thought"
+    assert found[ids("billing")[0]] == pytest.approx(0.8)
 
 
 # --- errors ------------------------------------------------------------------------------------------------------------

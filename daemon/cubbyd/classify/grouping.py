@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from cubbyd.classify.members import Outcome, normalize
 from cubbyd.classify.protocol import Classifier, Prediction
-from cubbyd.config import CategorySection, Config
+from cubbyd.config import CategorySection, Config, Labels
 from cubbyd.errors import ConfigError, Problem
 from cubbyd.message.model import ClassifierInput
 from cubbyd.taxonomy import CategoryId, GroupId
@@ -61,14 +62,22 @@ def ask_about_groups(config: Config) -> Config:
     return config.model_copy(update={"categories": sections, "redaction": config.redaction.model_copy(update={"keep": keep})})
 
 
-class GroupSum:
-    """A classifier of categories as one of groups: a group is as probable as its categories together."""
+def any_of(probabilities: Iterable[float]) -> float:
+    """Give the probability that one label at least is right, taking the labels as independent."""
+    return 1.0 - math.prod(1.0 - p for p in probabilities)
 
-    def __init__(self, member: Classifier, groups: Groups) -> None:
+
+class GroupSum:
+    """A classifier of categories as one of groups: a group is as probable as its categories together.
+
+    Where a mail can have many labels it is as probable as that one of them at least is right.
+    """
+
+    def __init__(self, member: Classifier, groups: Groups, labels: Labels = Labels.ONE) -> None:
         """Take the classifier, which is closed with this."""
         self.provenance, self.batch_size = member.provenance, member.batch_size
         self.categories: tuple[CategoryId, ...] = tuple(groups)
-        self._member, self._groups = member, groups
+        self._member, self._groups, self._labels = member, groups, labels
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Outcome]:
         """Answer for each input, in order. Raises what the member raises."""
@@ -80,10 +89,12 @@ class GroupSum:
 
     def _sum(self, answer: Prediction) -> Prediction:
         """Add up; the reasons spoke for a category, and are kept where it is in the likeliest group."""
-        sums = {
-            CategoryId(group): sum(answer.probabilities.get(category, 0.0) for category in categories)
-            for group, categories in self._groups.items()
-        }
-        summed = replace(answer, probabilities=normalize(sums))
+        given = {group: [answer.probabilities.get(one, 0.0) for one in ids] for group, ids in self._groups.items()}
+        probabilities: Mapping[CategoryId, float] = (
+            normalize({group: sum(those) for group, those in given.items()})
+            if self._labels is Labels.ONE
+            else {group: any_of(those) for group, those in given.items()}
+        )
+        summed = replace(answer, probabilities=probabilities)
         spoke_for_it = answer.top in self._groups[GroupId(summed.top)]
         return summed if spoke_for_it else replace(summed, reasons=())

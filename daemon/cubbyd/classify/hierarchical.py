@@ -8,6 +8,9 @@ With p(g) what the one gives to a group, and p(c | g) what the other gives to a 
 where share(c) is the part that c has of its group's training examples, or 1 / (categories of the group) where none are known.
 Tried are the likeliest groups, not only the first, because a wrong group cannot be put right within it. Both p(c | g) and
 share(c) sum to 1 in each group, so that p sums to 1.
+
+Where a mail can have many labels nothing sums to 1: p(g) is that any category of the group is right, p(c | g) what one that was
+asked about the group alone said, or, of one that was asked about all, p(c) / p(any of the group).
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
 
-from cubbyd.classify.grouping import Groups, GroupSum, ask_about_groups, read_groups
+from cubbyd.classify.grouping import Groups, GroupSum, any_of, ask_about_groups, read_groups
 from cubbyd.classify.hierarchyfile import KIND, HierarchicalModel, load_hierarchical
 from cubbyd.classify.local import LocalClassifier
 from cubbyd.classify.members import (
@@ -30,10 +33,11 @@ from cubbyd.classify.members import (
     join_ids,
     normalize,
     open_members,
+    scale,
     settle,
 )
 from cubbyd.classify.protocol import Chooser, Classifier, Prediction, Provenance, Reason
-from cubbyd.config import Config, HierarchicalSection, MemberSection
+from cubbyd.config import Config, HierarchicalSection, Labels, MemberSection
 from cubbyd.errors import ClassifierError, ModelFileError
 from cubbyd.message import RENDERER_VERSION
 from cubbyd.message.model import ClassifierInput
@@ -100,6 +104,7 @@ class HierarchicalClassifier:
         tried: int = 3,
         enough: float = 0.99,
         shares: Mapping[CategoryId, float] | None = None,
+        labels: Labels = Labels.ONE,
         order: Iterable[CategoryId] = (),
     ) -> None:
         """Take the members, which are closed with this, the categories of each group, and the order to list them in.
@@ -114,7 +119,7 @@ class HierarchicalClassifier:
         self.provenance = Provenance(kind=KIND, model=f"{parts} tried={tried} enough={enough:g}", renderer="+".join(renderers))
         self._groups, self._within, self._taxonomy = groups, within, taxonomy
         self._can_choose = isinstance(within, Chooser | InnerModels)
-        self._tried, self._enough = tried, enough
+        self._tried, self._enough, self._labels = tried, enough, labels
         self._group_of = {category: group for group, categories in taxonomy.items() for category in categories}
         self._shares = {
             group: normalize({category: (shares or {}).get(category, 0.0) for category in categories})
@@ -133,12 +138,12 @@ class HierarchicalClassifier:
         Where the other is, that is the answer for the mails that need it. A mail has no answer where one of its groups has
         none: the others' would pass for more than they are.
         """
-        outcomes = settle(ask_member(self._groups, inputs))
+        outcomes, labels = settle(ask_member(self._groups, inputs)), self._labels
         cases: dict[int, _Case] = {}
         for place, outcome in enumerate(outcomes):
             if isinstance(outcome, Prediction):
-                groups = replace(outcome, probabilities=normalize(cover(outcome.probabilities, self._taxonomy)))
-                tried = choose_groups(groups.probabilities, self._tried, self._enough)
+                groups = replace(outcome, probabilities=scale(cover(outcome.probabilities, self._taxonomy), labels))
+                tried = choose_groups(groups.probabilities, self._tried, self._enough, labels)
                 cases[place] = _Case(inputs[place], groups, tried, {})
         self._look_into(list(cases.values()))
         for place, case in cases.items():
@@ -180,7 +185,7 @@ class HierarchicalClassifier:
         for group, categories in self._taxonomy.items():
             there = case.found[group].probabilities if group in case.found else {}
             inside = cover(there, categories)
-            spread = normalize(inside) if any(inside.values()) else self._shares[group]
+            spread = self._given_the_group(inside) if any(inside.values()) else self._shares[group]
             found |= {category: case.groups.probabilities[group] * p for category, p in spread.items()}
         probabilities = cover(found, self.categories)
         top = max(probabilities, key=lambda category: probabilities[category])
@@ -197,6 +202,15 @@ class HierarchicalClassifier:
             stays=held.stays if held else False,
             urgent=next((one.urgent for one in asked if one.urgent), ""),
         )
+
+    def _given_the_group(self, inside: Mapping[CategoryId, float]) -> Mapping[CategoryId, float]:
+        """Turn what was said of a group's categories into p(c | g)."""
+        if self._labels is Labels.ONE:
+            return normalize(inside)
+        if self._can_choose:
+            return inside
+        least = any_of(inside.values())
+        return {category: min(1.0, p / least) if least else 0.0 for category, p in inside.items()}
 
     def _disagreement(self, case: _Case) -> str:
         """Say so where the one within, asked about all categories, likes one best that is in no group that was tried.
@@ -230,12 +244,18 @@ class HierarchicalClassifier:
         )
 
 
-def choose_groups(probabilities: Mapping[CategoryId, float], tried: int, enough: float) -> tuple[GroupId, ...]:
-    """Give the groups to look into, likeliest first: one at least, `tried` at most, fewer once they hold `enough` together."""
+def choose_groups(
+    probabilities: Mapping[CategoryId, float], tried: int, enough: float, labels: Labels = Labels.ONE
+) -> tuple[GroupId, ...]:
+    """Give the groups to look into, likeliest first: one at least, `tried` at most, fewer once they hold `enough` together.
+
+    Where a mail can have many labels groups do not share one certainty: those of less than 1 - enough are passed over.
+    """
     chosen: list[GroupId] = []
     held = 0.0
     for group, p in sorted(probabilities.items(), key=lambda item: -item[1])[:tried]:
-        if chosen and (held >= enough or p <= 0.0):
+        is_enough = held >= enough if labels is Labels.ONE else p < 1.0 - enough
+        if chosen and (is_enough or p <= 0.0):
             break
         chosen.append(GroupId(group))
         held += p
@@ -270,6 +290,7 @@ def open_hierarchical(config: Config, open_kind: OpenKind) -> HierarchicalClassi
         tried=section.tried,
         enough=section.enough,
         shares=shares,
+        labels=config.classifier.labels,
         order=config.taxonomy.ids,
     )
 
@@ -282,7 +303,7 @@ def _open_groups(config: Config, open_kind: OpenKind, taxonomy: Groups, source: 
         return LocalClassifier(source.among)
     if source.kind in ASKED_ABOUT_GROUPS:
         return open_members(ask_about_groups(config), open_kind, (source,), KIND)[0]
-    return GroupSum(open_members(config, open_kind, (source,), KIND)[0], taxonomy)
+    return GroupSum(open_members(config, open_kind, (source,), KIND)[0], taxonomy, config.classifier.labels)
 
 
 def _open_within(config: Config, open_kind: OpenKind, source: _Source) -> Classifier | InnerModels:
