@@ -5,9 +5,8 @@
 clinc150: 150 categories in the ten domains that the set itself gives. banking77: 77 categories, which the set does not group;
 the groups are made of the flat model's weights by Ward's clustering, ten of them. `--each 10` takes ten examples of each
 category, drawn by a generator with seed 0, 0 takes all; the test is always the set's own. Seconds are those of the processor,
-which do not count what else runs on the machine. The data is not part of the
-repository: it is looked for in the folder `data` of $CUBBYD_SHARED, by default `../shared` beside the repository, and what is
-absent is said to be skipped.
+which do not count what else runs on the machine. The data is not part of the repository: it is looked for in the folder `data`
+of $CUBBYD_SHARED, by default `../shared` beside the repository, and what is absent is said to be skipped.
 """
 
 from __future__ import annotations
