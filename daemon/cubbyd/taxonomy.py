@@ -12,6 +12,9 @@ from typing import NewType
 
 CategoryId = NewType("CategoryId", str)
 
+GroupId = NewType("GroupId", CategoryId)
+"""A coarse category: what a group classifier chooses among. Groups and categories may have the same names."""
+
 FOLDER_SEPARATOR = "/"
 """Levels of a folder in the configuration; the server's own delimiter is put in at the edge."""
 
@@ -45,6 +48,8 @@ class Category:
     keyword: str
     threshold: float | None = None
     """The probability from which a mail is filed here; None: the classifier's general threshold."""
+    group: GroupId | None = None
+    """The coarse group that it belongs to; None where the configuration has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,3 +83,12 @@ class Taxonomy:
     def ids(self) -> tuple[CategoryId, ...]:
         """The ids, in order."""
         return tuple(category.id for category in self.categories)
+
+    @property
+    def groups(self) -> dict[GroupId, tuple[CategoryId, ...]]:
+        """The categories of each group, both in order; a category without a group is in none."""
+        found: dict[GroupId, tuple[CategoryId, ...]] = {}
+        for category in self.categories:
+            if category.group is not None:
+                found[category.group] = (*found.get(category.group, ()), category.id)
+        return found

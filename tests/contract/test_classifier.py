@@ -15,6 +15,8 @@ from tests.composite import only, predictions
 from cubbyd.classify.cascade import CascadeClassifier
 from cubbyd.classify.ensemble import EnsembleClassifier
 from cubbyd.classify.fallback import FallbackClassifier
+from cubbyd.classify.grouping import GroupSum
+from cubbyd.classify.hierarchical import HierarchicalClassifier, InnerModels
 from cubbyd.classify.local import LocalClassifier
 from cubbyd.classify.modelfile import LocalModel
 from cubbyd.classify.protocol import Classifier
@@ -25,8 +27,9 @@ from cubbyd.classify.urgent import UrgentClassifier, UrgentNet
 from cubbyd.config import RuleSection
 from cubbyd.dataset.example import Example
 from cubbyd.message import RENDERER_VERSION, ClassifierInput, render_text
-from cubbyd.taxonomy import CategoryId
+from cubbyd.taxonomy import CategoryId, GroupId
 from cubbyd.testing import WordClassifier
+from cubbyd.training.hierarchical import train_hierarchical
 from cubbyd.training.local import train_local
 
 EXAMPLES = {
@@ -40,6 +43,10 @@ EXAMPLES = {
     ),
     "pickup": ("grandma collects her", "his uncle collects him", "who collects her", "late, aunt collects", "collects at four"),
 }
+GROUPS = {
+    GroupId(CategoryId("child")): (CategoryId("absence"), CategoryId("pickup")),
+    GroupId(CategoryId("money")): (CategoryId("billing"),),
+}
 WORDS = {"fever": "absence", "invoice": "billing", "collects": "pickup"}
 MAILS = (render_text("Fever", "She has a fever."), render_text("The invoice", "It is the wrong invoice."))
 """Of the first and of the second category: whatever else a classifier knows, it knows these."""
@@ -47,11 +54,20 @@ TOPS = ("absence", "billing")
 UNCLEAR = render_text("Hello", "See you.")
 
 
+def examples() -> list[Example]:
+    return [
+        Example(subject="", body=body, labels=(CategoryId(label),)) for label, bodies in EXAMPLES.items() for body in bodies
+    ]
+
+
 @pytest.fixture(scope="module")
 def model() -> LocalModel:
-    return train_local(
-        [Example(subject="", body=body, labels=(CategoryId(label),)) for label, bodies in EXAMPLES.items() for body in bodies]
-    )
+    return train_local(examples())
+
+
+def hierarchical() -> HierarchicalClassifier:
+    trained = train_hierarchical(examples(), GROUPS)
+    return HierarchicalClassifier(LocalClassifier(trained.among), InnerModels.of(trained), GROUPS, shares=trained.shares)
 
 
 def words() -> WordClassifier:
@@ -79,6 +95,13 @@ MADE: dict[str, Callable[[LocalModel], Classifier]] = {
     "urgent net": lambda model: UrgentClassifier(UrgentNet({"injury": ["fever"]}), LocalClassifier(model)),
     "nested": lambda model: CascadeClassifier(
         EnsembleClassifier([LocalClassifier(model), words()], [1, 1], review_on_disagreement=True), words(), unsure_below=0.5
+    ),
+}
+
+MADE |= {
+    "hierarchical": lambda _: hierarchical(),
+    "hierarchical, of others": lambda model: HierarchicalClassifier(
+        GroupSum(LocalClassifier(model), GROUPS), words(), GROUPS, tried=2, enough=1.0
     ),
 }
 

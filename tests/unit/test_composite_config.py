@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.composite import Told
+from tests.composite import Told, mail, only
 from tests.unit.configuration import fault, load
 
 from cubbyd.classify import registry
@@ -109,6 +109,19 @@ def test_what_was_opened_is_closed_where_the_next_cannot_be(tmp_path: Path, monk
         open_backend(load(tmp_path / "c.toml", table("cascade", PAIR)))
 
     assert bench.opened["one"].closed == 1
+
+
+@pytest.mark.parametrize("kind", ["shortlist", "ensemble"])
+@pytest.mark.parametrize(("labels", "total"), [("one", 1.0), ("many", 1.7)])
+def test_the_configurations_labels_say_whether_probabilities_sum_to_one(
+    tmp_path: Path, bench: Bench, kind: str, labels: str, total: float
+) -> None:
+    text = table(kind, TABLES[kind]).replace("[classifier]", f'[classifier]\nlabels = "{labels}"')
+    classifier = load_classifier(load(tmp_path / "c.toml", text))
+    for member in bench.opened.values():
+        member.otherwise = {CategoryId("absence"): 0.8, CategoryId("billing"): 0.9}
+
+    assert sum(only(classifier.classify([mail("x")])).probabilities.values()) == pytest.approx(total)
 
 
 def test_a_member_has_a_model_file_of_its_own_or_the_general_one(tmp_path: Path, bench: Bench) -> None:

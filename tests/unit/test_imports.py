@@ -53,7 +53,8 @@ def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> N
 
 def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
     loaded = loaded_by(
-        "import cubbyd.service.daemon, cubbyd.classify.registry, cubbyd.classify.local, cubbyd.classify.modelfile"
+        "import cubbyd.service.daemon, cubbyd.classify.registry, cubbyd.classify.local, cubbyd.classify.modelfile, "
+        "cubbyd.classify.hierarchical"
     )
 
     assert loaded & (TRAINING | NEVER) == set()

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from itertools import chain
 
 from cubbyd.classify.protocol import Classifier, Cost, Prediction, Provenance
-from cubbyd.config import Config, MemberSection
+from cubbyd.config import Config, Labels, MemberSection
 from cubbyd.errors import ClassifierError, ClassifierUnavailable, ConfigError, Problem, UnknownKind
 from cubbyd.message.model import ClassifierInput
 from cubbyd.taxonomy import CategoryId
@@ -110,6 +110,11 @@ def normalize(probabilities: Mapping[CategoryId, float]) -> dict[CategoryId, flo
     """Scale probabilities so that they sum to 1; all are equal where there is nothing to scale."""
     total = sum(probabilities.values())
     return {category: p / total if total else 1 / len(probabilities) for category, p in probabilities.items()}
+
+
+def scale(probabilities: Mapping[CategoryId, float], labels: Labels) -> Mapping[CategoryId, float]:
+    """Scale probabilities so that they sum to 1 where a mail has one label; where it can have many each stands for itself."""
+    return normalize(probabilities) if labels is Labels.ONE else probabilities
 
 
 def add_costs(predictions: Iterable[Prediction]) -> Cost:

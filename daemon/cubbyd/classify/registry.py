@@ -66,6 +66,12 @@ def _open_rules(config: Config, open_kind: OpenKind) -> Classifier:
     return open_rules(config, open_kind)
 
 
+def _open_hierarchical(config: Config, open_kind: OpenKind) -> Classifier:
+    from cubbyd.classify.hierarchical import open_hierarchical
+
+    return open_hierarchical(config, open_kind)
+
+
 BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {
     "local": _open_local,
     "openai": _open_openai,
@@ -73,6 +79,7 @@ BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {
     "shortlist": _open_shortlist,
     "ensemble": _open_ensemble,
     "rules": _open_rules,
+    "hierarchical": _open_hierarchical,
 }
 
 

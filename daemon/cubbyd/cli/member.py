@@ -41,7 +41,7 @@ def members_of(config: Config) -> Iterator[tuple[str, Config]]:
     table = getattr(config.classifier, kind, None) if kind in MEMBER_TABLES else None
     for key in MEMBER_TABLES[kind] if table is not None else ():
         value = getattr(table, key)
-        for section in [value] if isinstance(value, MemberSection) else value:
+        for section in [value] if isinstance(value, MemberSection) else value or ():
             alone = stand_alone(config, section)
             yield f"{kind}.{key}: {section.kind}", alone
             yield from members_of(alone)

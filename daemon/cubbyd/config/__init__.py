@@ -1,6 +1,13 @@
 """The configuration: one TOML file, read once, as frozen typed sections."""
 
-from cubbyd.config.composite import CascadeSection, EnsembleSection, IfThenFails, MemberSection, ShortlistSection
+from cubbyd.config.composite import (
+    CascadeSection,
+    EnsembleSection,
+    HierarchicalSection,
+    IfThenFails,
+    MemberSection,
+    ShortlistSection,
+)
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.load import find_config, load_config
 from cubbyd.config.model import (
@@ -30,6 +37,7 @@ __all__ = [
     "EnsembleSection",
     "FilingAction",
     "FilingSection",
+    "HierarchicalSection",
     "IfThenFails",
     "Labels",
     "LogFormat",
