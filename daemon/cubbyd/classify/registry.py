@@ -75,18 +75,35 @@ def known_kinds() -> list[str]:
 
 
 def load_classifier(config: Config) -> Classifier:
-    """Load the backend that the configuration names, with its fallback. Raises UnknownKind, ModelFileError, ConfigError."""
+    """Load the backend that the configuration names, calibrated, with its fallback.
+
+    Raises UnknownKind, ModelFileError, ConfigError.
+    """
     from cubbyd.classify.fallback import open_fallback
 
     return open_fallback(config, lambda kind, with_its_file: open_kind(with_its_file, kind))
 
 
 def open_kind(config: Config, kind: str) -> Classifier:
-    """Open one backend by its kind, without its fallback. Raises UnknownKind, ModelFileError, ConfigError."""
+    """Open one backend by its kind, calibrated, without its fallback. Raises UnknownKind, ModelFileError, ConfigError."""
     return _open(config, kind, ())
 
 
+def open_uncalibrated(config: Config) -> Classifier:
+    """Open the configured kind without its fallback and its own curve; what it is made of is calibrated as ever.
+
+    Raises UnknownKind, ModelFileError, ConfigError.
+    """
+    return _open_bare(config, config.classifier.kind, ())
+
+
 def _open(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
+    from cubbyd.classify.calibrated import calibrate_opened
+
+    return calibrate_opened(config, _open_bare(config, kind, outer))
+
+
+def _open_bare(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
     """Open a backend; outer are those that it is a part of, which it must not be made of again."""
     if kind in outer:
         raise UnknownKind(kind, _known_inside(outer))

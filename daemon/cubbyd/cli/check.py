@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cubbyd.cli.output import say_json
+from cubbyd.classify.protocol import Classifier
+from cubbyd.cli.output import say_json, say_threshold
 from cubbyd.config import Config, find_config, load_config
 from cubbyd.errors import EXIT_FAILED, CubbydError
 from cubbyd.mailbox import Account, Mailbox, open_mailbox
+from cubbyd.taxonomy import Category, CategoryId
 
 
 @dataclass(slots=True, kw_only=True)
@@ -97,11 +100,39 @@ def _model(config: Config) -> Findings:
         return found
     found.facts["model"] = classifier.provenance.model
     found.facts["file"] = str(config.classifier.model)
+    _calibration(found, config, classifier)
     unknown = set(config.taxonomy.ids) - set(classifier.categories)
     if unknown:
         found.warnings.append(f"the model knows no example of: {', '.join(sorted(unknown))}; it will never choose them")
     classifier.close()
     return found
+
+
+def _calibration(found: Findings, config: Config, classifier: Classifier) -> None:
+    """Say whether probabilities are calibrated, and which threshold each category has, from where."""
+    from cubbyd.classify.calibrated import calibration_in_force, shortcomings, thresholds_in_force
+
+    if calibration := calibration_in_force(classifier):
+        found.facts["calibration"] = (
+            f"{calibration.curve.method}, found on {calibration.examples} mails on {calibration.created:%Y-%m-%d}; "
+            f"calibration error {calibration.error_before:.3f} before, {calibration.error_after:.3f} after"
+        )
+    else:
+        found.facts["calibration"] = "none; probabilities are used as the classifier gives them"
+    measured = thresholds_in_force(config, classifier.provenance)
+    if measured or any(category.threshold is not None for category in config.taxonomy):
+        found.facts["thresholds"] = [
+            f"{category.id} {say_threshold(value)} ({source})"
+            for category in config.taxonomy
+            for value, source in [_threshold(category, measured, config.classifier.threshold)]
+        ]
+    found.warnings += shortcomings(config, classifier)
+
+
+def _threshold(category: Category, measured: Mapping[CategoryId, float], general: float) -> tuple[float, str]:
+    if category.threshold is not None:
+        return category.threshold, "configured"
+    return (measured[category.id], "measured") if category.id in measured else (general, "general")
 
 
 def _mailbox(file: Path, config: Config, name: str) -> Findings:

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import structlog
+
+from cubbyd.classify import registry
+from cubbyd.classify.calibrated import shortcomings, thresholds_in_force
 from cubbyd.classify.protocol import Classifier
-from cubbyd.classify.registry import load_classifier
 from cubbyd.clock import Clock
 from cubbyd.config import Config, read_password
 from cubbyd.filing import Filer, rules_of
@@ -15,7 +18,15 @@ from cubbyd.journal import Journal
 from cubbyd.mailbox import Account, open_mailbox
 from cubbyd.service.worker import Worker
 
-__all__ = ["accounts_of", "build_workers", "load_classifier"]
+log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
+
+
+def load_classifier(config: Config) -> Classifier:
+    """Load the configured classifier, and log what its calibration lacks. Raises UnknownKind, ModelFileError, ConfigError."""
+    classifier = registry.load_classifier(config)
+    for sentence in shortcomings(config, classifier):
+        log.warning("calibration is missing", reason=sentence)
+    return classifier
 
 
 def accounts_of(config_file: Path, config: Config) -> list[Account]:
@@ -37,7 +48,7 @@ def build_workers(
     should_stop: Callable[[], bool],
 ) -> list[Worker]:
     """Make a worker for each mailbox; they share the journal and the classifier."""
-    rules = rules_of(config, observe=observe)
+    rules = rules_of(config, observe=observe, thresholds=thresholds_in_force(config, classifier.provenance))
     return [
         Worker(
             name=account.name,
