@@ -39,7 +39,8 @@ def test_asking_what_cubbyd_can_do_loads_nothing_heavy(arguments: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "run", "train", "classify", "parse", "redact", "status", "history", "retry", "demo"]
+    "command",
+    ["check", "run", "train", "classify", "parse", "redact", "status", "history", "retry", "demo", "calibrate", "thresholds"],
 )
 def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> None:
     assert loaded_by(running(command, "--help")) & (TRAINING | NEVER | {"numpy"}) == set()

@@ -72,12 +72,17 @@ class Answers:
 
 
 def collect_answers(
-    classifier: Classifier, examples: Sequence[Example], progress: Callable[[int, int], None] = lambda *_: None
+    classifier: Classifier,
+    examples: Sequence[Example],
+    *,
+    categories: tuple[CategoryId, ...] = (),
+    progress: Callable[[int, int], None] = lambda *_: None,
 ) -> Answers:
     """Ask a classifier about labeled examples; those with nothing to read are passed over, as the daemon does.
 
-    `progress` is told how many were asked about, of how many. Raises the first error where there is no answer at all, and
-    ClassifierUnavailable as soon as the classifier is down: half a sample would be another sample.
+    `categories` are the columns, by default those of the classifier; `progress` is told how many were asked about, of how
+    many. Raises the first error where there is no answer at all, and ClassifierUnavailable as soon as the classifier is down:
+    half a sample would be another sample.
     """
     asked = [(example, given) for example in examples if not (given := render_text(example.subject, example.body)).is_empty]
     outcomes: list[Prediction | ClassifierError] = []
@@ -90,8 +95,10 @@ def collect_answers(
     failures = tuple(outcome for outcome in outcomes if isinstance(outcome, ClassifierError))
     if len(failures) == len(outcomes):
         raise failures[0] if failures else ClassifierError("there is no labeled mail with words to ask about")
-    answered = [(example, outcome) for (example, _), outcome in zip(asked, outcomes, strict=True) if isinstance(outcome, Prediction)]
-    return _to_arrays(classifier.categories, answered, failures)
+    answered = [
+        (example, outcome) for (example, _), outcome in zip(asked, outcomes, strict=True) if isinstance(outcome, Prediction)
+    ]
+    return _to_arrays(categories or classifier.categories, answered, failures)
 
 
 def _to_arrays(

@@ -19,7 +19,8 @@ from cubbyd.evaluation.answer import Answers
 from cubbyd.evaluation.fold import assign_folds
 from cubbyd.evaluation.metric import Floats, Truths, calibration_error
 
-TEMPERATURES: Final = (0.05, 20.0)
+TEMPERATURES: Final = (0.05, 500.0)
+"""The bounds of the search; naive Bayes, which counts every word as a proof of its own, wants some hundred."""
 SLOPES: Final = (0.01, 50.0)
 OFFSETS: Final = (-50.0, 50.0)
 FEWEST_FOR_ISOTONIC: Final = 40

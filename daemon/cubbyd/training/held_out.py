@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -36,17 +35,6 @@ def answer_held_out(
         progress(f"training without part {number} of {len(np.unique(folds))}")
         apart = [example for example, own in zip(examples, folds, strict=True) if own != fold]
         asked = [example for example, own in zip(examples, folds, strict=True) if own == fold]
-        answers = collect_answers(LocalClassifier(train_local(apart, source=source, seed=seed)), asked)
-        parts.append(_align(answers, asked, categories))
+        model = train_local(apart, source=source, seed=seed)
+        parts.append(collect_answers(LocalClassifier(model), asked, categories=categories))
     return join(parts)
-
-
-def _align(answers: Answers, asked: Sequence[Example], categories: tuple[CategoryId, ...]) -> Answers:
-    """Give the answers the columns of these categories."""
-    columns = {category: place for place, category in enumerate(answers.categories)}
-    probabilities = np.zeros((len(answers), len(categories)))
-    for place, category in enumerate(categories):
-        if category in columns:
-            probabilities[:, place] = answers.probabilities[:, columns[category]]
-    truths = np.array([[category in labels for category in categories] for labels in answers.labels])
-    return replace(answers, categories=categories, probabilities=probabilities, truths=truths)
