@@ -41,6 +41,8 @@ PARTS: Final = (0.5, 0.75)
 """Where the middle begins and ends, as shares of each list's mail in order of time."""
 PRECISIONS: Final = (0.8, 0.9, 0.95)
 CONFIDENCE: Final = 0.9
+SMALLEST: Final = -600.0
+"""The logarithm of the smallest probability; naive Bayes knows smaller ones than a float does, and 0 could not be mended."""
 
 Ask: TypeAlias = Callable[[Sequence[Example]], Answers]
 
@@ -111,9 +113,10 @@ def train_naive_bayes(examples: Sequence[Example]) -> Ask:
     pipeline.fit(texts(examples), [example.labels[0] for example in examples])
 
     def ask(asked: Sequence[Example]) -> Answers:
+        probabilities = np.exp(np.maximum(pipeline.predict_log_proba(texts(asked)), SMALLEST))
         return Answers(
             categories=tuple(pipeline.classes_),
-            probabilities=np.asarray(pipeline.predict_proba(texts(asked))),
+            probabilities=probabilities / probabilities.sum(axis=1, keepdims=True),
             truths=np.array([pipeline.classes_ == example.labels[0] for example in asked]),
             held=np.zeros(len(asked), dtype=bool),
             groups=number_groups(asked),

@@ -65,16 +65,19 @@ class Temperature(_Part):
 
 
 class Platt(_Part):
-    """A logistic curve a category, for probabilities of which each stands alone (Platt 1999)."""
+    """A logistic curve a category, against the rest (Platt 1999)."""
 
     method: Literal["platt"] = "platt"
     slopes: tuple[Positive, ...]
     offsets: tuple[Finite, ...]
+    is_shared: bool
+    """Whether a mail has one category, so that its probabilities are scaled to sum to 1; else each stands alone."""
 
     def apply(self, probabilities: Floats) -> Floats:
-        """Take and give a row of probabilities a mail, (mails, categories), which need not sum to 1."""
+        """Take and give a row of probabilities a mail, (mails, categories); where they are shared, what is 0 stays 0."""
         logits = to_logit(probabilities) * np.array(self.slopes) + np.array(self.offsets)
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -500, 500))))
+        curved = 1 / (1 + np.exp(-np.clip(logits, -500, 500)))
+        return share_out(np.where(probabilities > 0, curved, 0.0)) if self.is_shared else np.asarray(curved)
 
 
 class Isotonic(_Part):
@@ -98,9 +101,13 @@ class Isotonic(_Part):
         for column, curve in zip(probabilities.T, self.curves, strict=True):
             points = np.array(curve)
             columns.append(np.interp(column, points[:, 0], points[:, 1]))
-        raised = np.where(probabilities > 0, np.stack(columns, axis=1), 0.0)
-        sums = raised.sum(axis=1, keepdims=True)
-        return np.asarray(np.where(sums > 0, raised / np.where(sums > 0, sums, 1), probabilities))
+        return share_out(np.where(probabilities > 0, np.stack(columns, axis=1), 0.0))
+
+
+def share_out(scores: Floats) -> Floats:
+    """Scale each row to sum to 1; a row of nothing is shared out evenly."""
+    sums = scores.sum(axis=1, keepdims=True)
+    return np.asarray(np.where(sums > 0, scores / np.where(sums > 0, sums, 1), 1 / scores.shape[1]))
 
 
 Curve = Annotated[Temperature | Platt | Isotonic, Field(discriminator="method")]

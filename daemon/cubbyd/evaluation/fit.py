@@ -1,8 +1,9 @@
 """Finding the curve that makes a classifier's probabilities hold, and measuring it on mail that it was not found on.
 
-A temperature is the rule: one number, which cannot overfit and changes no decision. Isotonic curves, a category each, bend
-where a temperature cannot, and overfit badly on few examples; they are tried only where every category has many, and taken
-only where cross-validation finds a lower loss. Where a mail can have several categories, each has a curve of Platt's.
+A temperature is the rule: one number, which cannot overfit and changes no decision. Curves of Platt's, two numbers a category,
+and isotonic ones, which bend anywhere and overfit badly on few examples, are tried only where every category has enough of
+them, and taken only where cross-validation finds a lower loss. Where a mail can have several categories, each has a curve of
+Platt's.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -23,6 +25,7 @@ TEMPERATURES: Final = (0.05, 500.0)
 """The bounds of the search; naive Bayes, which counts every word as a proof of its own, wants some hundred."""
 SLOPES: Final = (0.01, 50.0)
 OFFSETS: Final = (-50.0, 50.0)
+FEWEST_FOR_PLATT: Final = 10
 FEWEST_FOR_ISOTONIC: Final = 40
 """Right examples of each category; with ten, isotonic curves made every set of the measurements worse."""
 
@@ -82,10 +85,13 @@ def fit_calibration(answers: Answers, *, several: bool = False, seed: int = 0) -
 def _methods(answers: Answers, *, several: bool) -> Mapping[str, Callable[[Answers], Curve]]:
     if several:
         return {"platt": fit_platt}
-    counts = answers.truths.sum(axis=0)
-    if counts.min() >= FEWEST_FOR_ISOTONIC:
-        return {"temperature": fit_temperature, "isotonic": fit_isotonic}
-    return {"temperature": fit_temperature}
+    methods: dict[str, Callable[[Answers], Curve]] = {"temperature": fit_temperature}
+    fewest = answers.truths.sum(axis=0).min()
+    if fewest >= FEWEST_FOR_PLATT:
+        methods["platt"] = partial(fit_platt, is_shared=True)
+    if fewest >= FEWEST_FOR_ISOTONIC:
+        methods["isotonic"] = fit_isotonic
+    return methods
 
 
 def _score(method: str, answers: Answers, curve: Curve, loss: Callable[[Floats, Truths], float], *, several: bool) -> Fit:
@@ -133,13 +139,14 @@ def fit_temperature(answers: Answers) -> Temperature:
     return Temperature(temperature=math.exp(found.x))
 
 
-def fit_platt(answers: Answers) -> Platt:
+def fit_platt(answers: Answers, *, is_shared: bool = False) -> Platt:
     """Find a logistic curve for each category; one that no mail has keeps its probabilities as they are."""
     curves = [
         _fit_logistic(to_logit(column), truths) if truths.any() else (1.0, 0.0)
         for column, truths in zip(answers.probabilities.T, answers.truths.T, strict=True)
     ]
-    return Platt(slopes=tuple(slope for slope, _ in curves), offsets=tuple(offset for _, offset in curves))
+    slopes, offsets = zip(*curves, strict=True)
+    return Platt(slopes=slopes, offsets=offsets, is_shared=is_shared)
 
 
 def _fit_logistic(logits: Floats, truths: Truths) -> tuple[float, float]:
