@@ -196,16 +196,16 @@ def test_curves_that_overfit_are_not_tried_where_a_category_has_few_examples(of_
     assert [fit.method for fit in fit_calibration(given).tried] == [AS_IT_IS, *tried]
 
 
-def test_isotonic_curves_are_taken_where_no_temperature_fits() -> None:
-    """Said 0.9 where 0.5 is true and 0.6 where 0.95 is: no temperature turns an order around, but curves a category can."""
+def test_isotonic_curves_are_taken_where_a_stair_fits_and_no_smooth_curve_does() -> None:
     generator = np.random.default_rng(8)
-    first = generator.random(3000) < 0.5
-    right = np.where(first, generator.random(3000) < 0.5, generator.random(3000) < 0.95)
-    labels = np.where(first, np.where(right, 0, 1), np.where(right, 1, 0))
-    given = answers(np.where(first[:, None], [0.9, 0.1], [0.4, 0.6]), labels)
+    told, true = np.array([0.1, 0.3, 0.7, 0.9]), np.array([0.05, 0.5, 0.5, 0.95])
+    step = generator.integers(0, 4, 4000)
+    labels = np.where(generator.random(4000) < true[step], 0, 1)
+    given = answers(np.stack([told[step], 1 - told[step]], axis=1), labels)
 
     outcome = fit_calibration(given)
 
+    assert [fit.method for fit in outcome.tried] == [AS_IT_IS, "temperature", "platt", "isotonic"]
     assert outcome.best.method == "isotonic"
     assert outcome.best.error < 0.03 < outcome.before.error
     assert fit_isotonic(given).apply(given.probabilities).sum(axis=1) == pytest.approx(1.0)
