@@ -8,13 +8,13 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast lint bench bench-classifier bench-message bench-redaction clean dovecot
+.PHONY: help demo test test-fast lint bench bench-classifier bench-calibration bench-message bench-redaction clean dovecot
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
 	@echo 'make lint    style, types, direction of imports'
-	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-message, bench-redaction'
+	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-calibration, bench-message, bench-redaction'
 	@echo 'make clean   remove what make made'
 
 demo: $(VENV)/.ready-demo
@@ -37,6 +37,9 @@ bench: $(VENV)/.ready dovecot
 
 bench-classifier: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.classifier
+
+bench-calibration: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.calibration
 
 bench-message: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.message

@@ -195,7 +195,7 @@ def look_later(promise: Promise, end: Answers, precision: float) -> tuple[int, i
 # --- the picture -------------------------------------------------------------------------------------------------------
 
 SIDE: Final = 190
-GAP: Final = 46
+GAP: Final = 50
 TOP: Final = 34
 
 
@@ -220,7 +220,7 @@ def _panel(left: float, title: str, bins: Sequence[Bin], error: float) -> str:
         f'<rect x="{left}" y="{TOP}" width="{SIDE}" height="{SIDE}" fill="none" stroke="#999"/>',
         f'<path d="M{left} {bottom}L{left + SIDE} {TOP}" stroke="#999" stroke-dasharray="4 3"/>',
         f'<text x="{left + SIDE / 2}" y="{bottom + 30}" text-anchor="middle" fill="#555">probability given</text>',
-        f'<text transform="translate({left - 26} {TOP + SIDE / 2}) rotate(-90)" text-anchor="middle" fill="#555">right</text>',
+        f'<text transform="translate({left - 32} {TOP + SIDE / 2}) rotate(-90)" text-anchor="middle" fill="#555">right</text>',
     ]
     for share in (0, 0.5, 1):
         shapes.append(f'<text x="{left + share * SIDE:g}" y="{bottom + 14}" text-anchor="middle">{share:g}</text>')

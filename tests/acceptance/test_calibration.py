@@ -233,7 +233,7 @@ def test_mail_is_filed_by_measured_thresholds_with_a_calibrated_classifier(
     for command in (["calibrate", "later.jsonl"], ["thresholds", "later.jsonl", "--precision", "0.9", "--write"]):
         done = cubbyd(*command)
         assert done.returncode == 0, done.stderr
-    subjects = ("Emma is ill today", "the invoice for Noah is wrong", "Mia has a milk allergy", "zzz qqq")
+    subjects = ("Ida is ill today", "the invoice for Paul is wrong", "Ida has a milk allergy", "zzz qqq")
     outside.deliver(*(mail(subject, number=number, body=subject) for number, subject in enumerate(subjects)))
 
     done = cubbyd("run", "--once", "--json")
