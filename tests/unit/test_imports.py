@@ -55,6 +55,17 @@ def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
     assert {"numpy", "sqlalchemy", "imapclient"} <= loaded, "or the daemon was not loaded at all"
 
 
+def test_a_daemon_that_is_not_calibrated_loads_nothing_for_it() -> None:
+    loaded = loaded_by("import cubbyd.service.daemon, cubbyd.classify.registry, cubbyd.filing")
+
+    assert "numpy" not in loaded
+    assert "numpy" in loaded_by("import cubbyd.classify.calibrated"), "or this would prove nothing"
+
+
+def test_a_calibrated_daemon_loads_no_training() -> None:
+    assert loaded_by("import cubbyd.service.daemon, cubbyd.classify.calibrated") & (TRAINING | NEVER) == set()
+
+
 def test_a_state_file_of_today_is_opened_without_the_tool_that_migrates(tmp_path: Path) -> None:
     open_it = f"from pathlib import Path\nfrom cubbyd.journal import open_database\nopen_database(Path({str(tmp_path)!r})).dispose()\n"
 

@@ -98,9 +98,12 @@ def open_uncalibrated(config: Config) -> Classifier:
 
 
 def _open(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
-    from cubbyd.classify.calibrated import calibrate_opened
+    bare = _open_bare(config, kind, outer)
+    if config.classifier.calibration is None:
+        return bare
+    from cubbyd.classify.calibrated import calibrate_opened  # loads numpy, which a hosted classifier alone does not need
 
-    return calibrate_opened(config, _open_bare(config, kind, outer))
+    return calibrate_opened(config, bare)
 
 
 def _open_bare(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
