@@ -225,6 +225,16 @@ def test_where_a_mail_can_have_several_categories_each_has_a_curve_of_its_own() 
     assert outcome.best.error < 0.03 < outcome.before.error
 
 
+def test_probabilities_of_several_categories_that_hold_are_not_scaled_to_sum_to_one() -> None:
+    generator = np.random.default_rng(11)
+    chance = generator.choice([0.5, 0.9], (60, 2))
+    given = replace(answers(chance, np.zeros(60)), truths=generator.random((60, 2)) < chance)
+
+    before = fit_calibration(given, several=True).before
+
+    assert before.curve.apply(chance) == pytest.approx(chance)
+
+
 def test_a_category_without_an_example_keeps_its_probabilities() -> None:
     curve = fit_platt(answers([[0.7, 0.3], [0.6, 0.4], [0.8, 0.2]], [0, 0, 0]))
 

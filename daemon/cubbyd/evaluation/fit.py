@@ -69,7 +69,7 @@ def fit_calibration(answers: Answers, *, several: bool = False, seed: int = 0) -
         raise ValueError("two mails that do not belong together are needed at least")
     folds = assign_folds(kept.groups, kept.dates, seed=seed)
     loss = _loss_of_each if several else _loss_of_one
-    before = _score(AS_IT_IS, kept, Temperature(temperature=1.0), loss, several=several)
+    before = _score(AS_IT_IS, kept, _unchanging(kept, several=several), loss, several=several)
     tried, seen = [before], {AS_IT_IS: kept}
     for method, fit in _methods(kept, several=several).items():
         held_out = np.empty_like(kept.probabilities)
@@ -92,6 +92,13 @@ def _methods(answers: Answers, *, several: bool) -> Mapping[str, Callable[[Answe
     if fewest >= FEWEST_FOR_ISOTONIC:
         methods["isotonic"] = fit_isotonic
     return methods
+
+
+def _unchanging(answers: Answers, *, several: bool) -> Curve:
+    """Give the curve that changes nothing; a temperature would scale rows that need not sum to 1."""
+    columns = len(answers.categories)
+    unchanging = Platt(slopes=(1.0,) * columns, offsets=(0.0,) * columns, is_shared=False)
+    return unchanging if several else Temperature(temperature=1.0)
 
 
 def _score(method: str, answers: Answers, curve: Curve, loss: Callable[[Floats, Truths], float], *, several: bool) -> Fit:
