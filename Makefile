@@ -8,20 +8,24 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast lint bench bench-classifier bench-calibration bench-message bench-redaction clean dovecot
+.PHONY: help demo test test-fast test-slow lint bench bench-classifier bench-calibration bench-message bench-redaction bench-rules clean dovecot
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
+	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
 	@echo 'make lint    style, types, direction of imports'
-	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-calibration, bench-message, bench-redaction'
+	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make clean   remove what make made'
 
 demo: $(VENV)/.ready-demo
 	@$(BIN)/cubbyd demo
 
 test: $(VENV)/.ready dovecot lint
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
+
+test-slow: $(VENV)/.ready dovecot
+	$(BIN)/pytest -n $(WORKERS) -m slow
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -n $(WORKERS) tests/unit tests/property tests/golden
@@ -46,6 +50,9 @@ bench-message: $(VENV)/.ready
 
 bench-redaction: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.redaction
+
+bench-rules: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.rules
 
 $(VENV)/bin/uv:
 	@deploy/setup/venv.sh "$(PYTHON)" $(VENV)

@@ -20,7 +20,11 @@ from cubbyd.classify.fallback import FallbackClassifier
 from cubbyd.classify.local import LocalClassifier
 from cubbyd.classify.modelfile import LocalModel
 from cubbyd.classify.protocol import Classifier
+from cubbyd.classify.rule import Rulebook, compile_rules
+from cubbyd.classify.ruled import RuledClassifier, RulesClassifier
 from cubbyd.classify.shortlist import ShortlistClassifier
+from cubbyd.classify.urgent import UrgentClassifier, UrgentNet
+from cubbyd.config import RuleSection
 from cubbyd.dataset.example import Example
 from cubbyd.message import RENDERER_VERSION, ClassifierInput, render_text
 from cubbyd.taxonomy import CategoryId
@@ -56,6 +60,14 @@ def words() -> WordClassifier:
     return WordClassifier(EXAMPLES, dict(WORDS), batch_size=3)
 
 
+def rulebook(**words: str) -> Rulebook:
+    sections = [RuleSection(name=word, subject_words=(word,), category=category) for word, category in words.items()]
+    return Rulebook(compile_rules(sections))
+
+
+RULEBOOK = rulebook(**WORDS)
+UNUSED = rulebook(zebra="pickup")
+
 MADE: dict[str, Callable[[LocalModel], Classifier]] = {
     "double": lambda _: words(),
     "local": LocalClassifier,
@@ -65,6 +77,9 @@ MADE: dict[str, Callable[[LocalModel], Classifier]] = {
     "ensemble": lambda model: EnsembleClassifier([LocalClassifier(model), words()], [2, 1]),
     "fallback": lambda model: FallbackClassifier(LocalClassifier(model), words()),
     "calibrated": lambda model: CalibratedClassifier(LocalClassifier(model), curve_of(LocalClassifier(model), 1.5)),
+    "rules": lambda _: RulesClassifier(RULEBOOK, [CategoryId(name) for name in EXAMPLES]),
+    "rules before": lambda model: RuledClassifier(UNUSED, LocalClassifier(model)),
+    "urgent net": lambda model: UrgentClassifier(UrgentNet({"injury": ["fever"]}), LocalClassifier(model)),
     "nested": lambda model: CascadeClassifier(
         EnsembleClassifier([LocalClassifier(model), words()], [1, 1], review_on_disagreement=True), words(), unsure_below=0.5
     ),

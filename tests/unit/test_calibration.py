@@ -16,6 +16,7 @@ from cubbyd.classify import registry
 from cubbyd.classify.calibrated import (
     CalibratedChooser,
     CalibratedClassifier,
+    backend_of,
     calibration_in_force,
     shortcomings,
     thresholds_in_force,
@@ -30,7 +31,7 @@ from cubbyd.classify.calibration import (
     write_calibration,
 )
 from cubbyd.classify.protocol import Classifier, Prediction, Provenance
-from cubbyd.classify.registry import load_classifier, open_uncalibrated
+from cubbyd.classify.registry import load_classifier, open_backend, open_uncalibrated
 from cubbyd.config import Config, Labels
 from cubbyd.errors import EXIT_CONFIG, ClassifierError, ClassifierUnavailable, ConfigError
 from cubbyd.filing import decide, rules_of
@@ -243,7 +244,7 @@ def test_a_classifier_is_calibrated_where_the_file_knows_its_version(tmp_path: P
 
     classifier = load_classifier(config)
 
-    assert isinstance(classifier, CalibratedClassifier)
+    assert isinstance(backend_of(classifier), CalibratedClassifier)
     assert only(classifier.classify([mail("hello")])).probabilities[ABSENCE] == pytest.approx(0.75)
     assert shortcomings(config, classifier) == []
     assert open_uncalibrated(config).provenance == far().provenance
@@ -284,7 +285,7 @@ def test_members_have_curves_of_their_own_and_the_whole_may_have_one_more(tmp_pa
     table = KEY + '[classifier.cascade]\nfirst = "far"\nthen = "near"\nunsure_below = 0.5\n'
     config = configure(tmp_path, table, kind="cascade")
     write_calibration(tmp_path / NAME, CalibrationFile().with_calibration(curve_of(far(), 2.0)))
-    bare = load_classifier(config)
+    bare = open_backend(config)
     assert only(bare.classify([mail("hello")])).probabilities[ABSENCE] == pytest.approx(0.75)
     assert "+cal:" in bare.provenance.model
 
@@ -297,7 +298,7 @@ def test_members_have_curves_of_their_own_and_the_whole_may_have_one_more(tmp_pa
 def test_a_backend_that_can_choose_among_a_few_still_can(tmp_path: Path) -> None:
     write_calibration(tmp_path / NAME, CalibrationFile().with_calibration(curve_of(far("choosy"), 2.0)))
 
-    classifier = load_classifier(configure(tmp_path, kind="choosy"))
+    classifier = open_backend(configure(tmp_path, kind="choosy"))
 
     assert isinstance(classifier, CalibratedChooser)
     assert only(classifier.classify_among([mail("hello")], [CATEGORIES[:2]])).probabilities[BILLING] == 0.5
@@ -312,7 +313,7 @@ def test_a_measured_threshold_stands_below_the_category_s_own_and_above_the_gene
     config = configure(tmp_path, f"{KEY}threshold = 0.2\n", first="threshold = 0.9")
     classifier = load_classifier(config)
 
-    rules = rules_of(config, thresholds=thresholds_in_force(config, classifier.provenance))
+    rules = rules_of(config, thresholds=thresholds_in_force(config, classifier))
 
     assert [category.threshold for category in rules.taxonomy] == [0.9, 0.7]
     assert rules.threshold == 0.2
@@ -326,9 +327,26 @@ def test_a_category_that_nothing_was_measured_for_has_the_general_threshold(tmp_
 
 def test_no_probability_is_enough_for_a_category_that_never_keeps_the_promise(tmp_path: Path) -> None:
     taxonomy = configure(tmp_path).taxonomy.with_thresholds({ABSENCE: NEVER})
-    certain = Prediction(probabilities={ABSENCE: 1.0, BILLING: 0.0}, provenance=far().provenance)
+    sure, certain = (
+        Prediction(probabilities={ABSENCE: p, BILLING: 1 - p}, provenance=far().provenance) for p in (0.999999, 1.0)
+    )
 
-    assert decide(certain, taxonomy, 0.5).category is None
+    assert decide(sure, taxonomy, 0.5).category is None
+    assert decide(certain, taxonomy, 0.5).category == ABSENCE, "a rule of the admin's, which is certain"
+
+
+def test_rules_before_a_classifier_change_neither_its_curve_nor_its_thresholds(tmp_path: Path) -> None:
+    content = CalibrationFile().with_calibration(curve_of(far(), 2.0))
+    write_calibration(tmp_path / NAME, content)
+    rule = '[[rules]]\nname = "a"\nto = "a@b.example"\ncategory = "billing"\n'
+    config = configure(tmp_path, KEY + rule)
+    write_calibration(tmp_path / NAME, content.with_thresholds(thresholds_of(open_backend(config).provenance, absence=0.7)))
+
+    classifier = load_classifier(config)
+
+    assert "rules:" in classifier.provenance.model
+    assert thresholds_in_force(config, classifier) == {ABSENCE: 0.7}
+    assert shortcomings(config, classifier) == []
 
 
 @pytest.mark.parametrize("change", ["version", "labels"])
@@ -342,7 +360,7 @@ def test_thresholds_of_another_version_or_other_labels_are_not_used_and_that_is_
     config = configure(tmp_path)
     classifier = load_classifier(config)
 
-    assert thresholds_in_force(config, classifier.provenance) == {}
+    assert thresholds_in_force(config, classifier) == {}
     assert "are not used; measure again: cubbyd thresholds EXAMPLES.jsonl --write" in shortcomings(config, classifier)[0]
 
 
@@ -351,13 +369,13 @@ def test_a_new_curve_makes_old_thresholds_void(tmp_path: Path) -> None:
     content = CalibrationFile().with_calibration(curve_of(far(), 2.0))
     write_calibration(tmp_path / NAME, content)
     config = configure(tmp_path)
-    content = content.with_thresholds(thresholds_of(load_classifier(config).provenance, absence=0.7))
+    content = content.with_thresholds(thresholds_of(open_backend(config).provenance, absence=0.7))
     write_calibration(tmp_path / NAME, content)
-    assert thresholds_in_force(config, load_classifier(config).provenance) == {ABSENCE: 0.7}
+    assert thresholds_in_force(config, load_classifier(config)) == {ABSENCE: 0.7}
 
     write_calibration(tmp_path / NAME, content.with_calibration(curve_of(far(), 3.0)))
 
-    assert thresholds_in_force(config, load_classifier(config).provenance) == {}
+    assert thresholds_in_force(config, load_classifier(config)) == {}
 
 
 def test_behind_a_fallback_the_first_one_s_curve_counts(tmp_path: Path) -> None:

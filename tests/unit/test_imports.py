@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.unit.configuration import load
 
 TRAINING = {"sklearn", "scipy", "joblib"}
 NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas"}
@@ -64,6 +65,19 @@ def test_a_daemon_that_is_not_calibrated_loads_nothing_for_it() -> None:
 
 def test_a_calibrated_daemon_loads_no_training() -> None:
     assert loaded_by("import cubbyd.service.daemon, cubbyd.classify.calibrated") & (TRAINING | NEVER) == set()
+
+
+def test_rules_alone_with_the_urgent_net_load_no_numpy(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    load(file, '[classifier]\nkind = "rules"\n[[rules]]\nname = "a"\nto = "a@b.example"\ncategory = "billing"')
+
+    loaded = loaded_by(
+        "from pathlib import Path\nfrom cubbyd.config import load_config\nfrom cubbyd.classify.registry import load_classifier\n"
+        f"load_classifier(load_config(Path({str(file)!r})))\n"
+    )
+
+    assert loaded & (TRAINING | NEVER | {"numpy"}) == set()
+    assert "pydantic" in loaded, "or nothing was loaded at all"
 
 
 def test_a_state_file_of_today_is_opened_without_the_tool_that_migrates(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from dataclasses import replace
 from cubbyd.classify.calibration import Calibration, read_calibration
 from cubbyd.classify.fallback import FallbackClassifier
 from cubbyd.classify.protocol import Chooser, Classifier, Prediction, Provenance
+from cubbyd.classify.ruled import RuledClassifier
+from cubbyd.classify.urgent import UrgentClassifier
 from cubbyd.config import Config
 from cubbyd.errors import ClassifierError, ConfigError
 from cubbyd.message.model import ClassifierInput
@@ -71,14 +73,26 @@ def calibrate_opened(config: Config, classifier: Classifier) -> Classifier:
     return CalibratedChooser(classifier, found) if isinstance(classifier, Chooser) else CalibratedClassifier(classifier, found)
 
 
+def backend_of(classifier: Classifier) -> Classifier:
+    """Give what stands behind the rules and the net, with its fallback."""
+    while isinstance(classifier, RuledClassifier | UrgentClassifier):
+        classifier = classifier.inner
+    return classifier
+
+
 def calibration_in_force(classifier: Classifier) -> Calibration | None:
     """Give the curve of a loaded classifier, its first where it has a fallback; None where there is none."""
-    first = classifier.first if isinstance(classifier, FallbackClassifier) else classifier
+    backend = backend_of(classifier)
+    first = backend.first if isinstance(backend, FallbackClassifier) else backend
     return first.calibration if isinstance(first, CalibratedClassifier) else None
 
 
-def thresholds_in_force(config: Config, provenance: Provenance) -> dict[CategoryId, float]:
-    """Give the thresholds that were measured for exactly this classifier; none where there are none. Raises ConfigError."""
+def thresholds_in_force(config: Config, classifier: Classifier) -> dict[CategoryId, float]:
+    """Give the thresholds that were measured for exactly this backend; none where there are none. Raises ConfigError.
+
+    Rules before it change nothing: what they file is certain, and they are not what was measured.
+    """
+    provenance = backend_of(classifier).provenance
     found = read_calibration(config.classifier.calibration).thresholds_of(provenance, config.classifier.labels)
     return found.values if found else {}
 
@@ -88,14 +102,15 @@ def shortcomings(config: Config, classifier: Classifier) -> list[str]:
     file = config.classifier.calibration
     if file is None:
         return []
-    first = classifier.first if isinstance(classifier, FallbackClassifier) else classifier
+    backend = backend_of(classifier)
+    first = backend.first if isinstance(backend, FallbackClassifier) else backend
     known, said = read_calibration(file), []
     if not isinstance(first, CalibratedClassifier):
         said.append(
             f"{file.name} has no calibration for this version of the classifier ({first.provenance.model}), so its "
             "probabilities are used as they are; make one: cubbyd calibrate EXAMPLES.jsonl"
         )
-    if known.thresholds and not known.thresholds_of(classifier.provenance, config.classifier.labels):
+    if known.thresholds and not known.thresholds_of(backend.provenance, config.classifier.labels):
         said.append(
             f"the thresholds in {file.name} were measured with another version of the classifier, or other labels, and are "
             "not used; measure again: cubbyd thresholds EXAMPLES.jsonl --write"

@@ -10,7 +10,6 @@ How curves are found is in cubbyd.evaluation.
 
 from __future__ import annotations
 
-import math
 import os
 import secrets
 from collections.abc import Mapping, Sequence
@@ -29,8 +28,8 @@ from cubbyd.errors import ConfigError, Problem
 from cubbyd.taxonomy import CategoryId
 
 FORMAT: Final = "cubbyd-calibration"
-NEVER: Final = math.inf
-"""The threshold of a category that no probability is enough for."""
+NEVER: Final = 1.0
+"""The threshold of a category that no probability is enough for, but the certainty of a rule of the admin's."""
 
 LEAST: Final = 1e-12
 """What a probability of 0 counts for where its logarithm is needed."""
@@ -178,7 +177,7 @@ class Thresholds(_Measured):
 
     @property
     def values(self) -> dict[CategoryId, float]:
-        """The thresholds as numbers; NEVER is above every probability."""
+        """The thresholds as numbers."""
         return {category: NEVER if given == "never" else given for category, given in self.thresholds.items()}
 
 

@@ -60,12 +60,19 @@ def _open_ensemble(config: Config, open_kind: OpenKind) -> Classifier:
     return open_ensemble(config, open_kind)
 
 
+def _open_rules(config: Config, open_kind: OpenKind) -> Classifier:
+    from cubbyd.classify.ruled import open_rules
+
+    return open_rules(config, open_kind)
+
+
 BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {
     "local": _open_local,
     "openai": _open_openai,
     "cascade": _open_cascade,
     "shortlist": _open_shortlist,
     "ensemble": _open_ensemble,
+    "rules": _open_rules,
 }
 
 
@@ -75,17 +82,26 @@ def known_kinds() -> list[str]:
 
 
 def load_classifier(config: Config) -> Classifier:
-    """Load the backend that the configuration names, calibrated, with its fallback.
+    """Load the backend that the configuration names, the rules before it, and the urgent net over both.
 
     Raises UnknownKind, ModelFileError, ConfigError.
     """
+    from cubbyd.classify.urgent import UrgentClassifier, make_net
+
+    net = make_net(config)
+    ruled = _put_rules_before(config, open_backend(config))
+    return UrgentClassifier(net, ruled) if net else ruled
+
+
+def open_backend(config: Config) -> Classifier:
+    """Load the backend with its fallback, without rules and net. Raises as load_classifier does."""
     from cubbyd.classify.fallback import open_fallback
 
     return open_fallback(config, lambda kind, with_its_file: open_kind(with_its_file, kind))
 
 
 def open_kind(config: Config, kind: str) -> Classifier:
-    """Open one backend by its kind, calibrated, without its fallback. Raises UnknownKind, ModelFileError, ConfigError."""
+    """Open one backend by its kind, calibrated, without its fallback. Raises as load_classifier does."""
     return _open(config, kind, ())
 
 
@@ -95,6 +111,14 @@ def open_uncalibrated(config: Config) -> Classifier:
     Raises UnknownKind, ModelFileError, ConfigError.
     """
     return _open_bare(config, config.classifier.kind, ())
+
+
+def _put_rules_before(config: Config, backend: Classifier) -> Classifier:
+    if not config.rules or config.classifier.kind == "rules":
+        return backend
+    from cubbyd.classify.ruled import RuledClassifier, rulebook_of
+
+    return RuledClassifier(rulebook_of(config), backend, order=config.taxonomy.ids)
 
 
 def _open(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:

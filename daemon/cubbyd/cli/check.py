@@ -12,7 +12,7 @@ import click
 from cubbyd.classify.protocol import Classifier
 from cubbyd.cli.output import say_json, say_threshold
 from cubbyd.config import Config, find_config, load_config
-from cubbyd.errors import EXIT_FAILED, CubbydError
+from cubbyd.errors import EXIT_CONFIG, EXIT_FAILED, CubbydError
 from cubbyd.mailbox import Account, Mailbox, open_mailbox
 from cubbyd.taxonomy import Category, CategoryId
 
@@ -50,7 +50,12 @@ def command(config_file: Path | None, *, as_json: bool) -> None:
     from cubbyd.service.log import configure_logging
 
     configure_logging(config.log)
-    findings = [_configuration(file, config), _model(config), *(_mailbox(file, config, name) for name in config.mailboxes)]
+    findings = [
+        _configuration(file, config),
+        *_rules(config),
+        _model(config),
+        *(_mailbox(file, config, name) for name in config.mailboxes),
+    ]
     for finding in findings:
         if as_json:
             extra = {"warnings": finding.warnings, "errors": finding.errors}
@@ -84,9 +89,28 @@ def _configuration(file: Path, config: Config) -> Findings:
             "action": config.filing.action,
             "threshold": config.classifier.threshold,
             "unsure_mail": "stays in the inbox" if config.filing.unsure == "stay" else f"goes to {config.review_folder}",
+            "urgent_net": "on" if config.urgent.enabled else "off",
             "state": str(config.state.directory),
         },
     )
+
+
+def _rules(config: Config) -> list[Findings]:
+    """Look at the rules where there are any: what can never decide is an error, what only does less than it seems is not."""
+    if not config.rules:
+        return []
+    from cubbyd.classify.review import review_rules
+    from cubbyd.classify.rule import compile_rules, digest_of
+
+    rules = compile_rules(config.rules)
+    found = Findings(name="rules", facts={"rules": len(rules), "digest": digest_of(rules)})
+    for finding in review_rules(rules):
+        if finding.is_error:
+            found.errors.append(finding.text)
+            found.exit_code = EXIT_CONFIG
+        else:
+            found.warnings.append(finding.text)
+    return [found]
 
 
 def _model(config: Config) -> Findings:
@@ -119,7 +143,7 @@ def _calibration(found: Findings, config: Config, classifier: Classifier) -> Non
         )
     else:
         found.facts["calibration"] = "none; probabilities are used as the classifier gives them"
-    measured = thresholds_in_force(config, classifier.provenance)
+    measured = thresholds_in_force(config, classifier)
     if measured or any(category.threshold is not None for category in config.taxonomy):
         found.facts["thresholds"] = [
             f"{category.id} {say_threshold(value)} ({source})"

@@ -58,7 +58,7 @@ def command(config_file: Path | None, *, files: tuple[Path, ...], jsonl: Path | 
 
     classifier = load_classifier(config)
     items = _examples(jsonl) if jsonl else _mails(files)
-    rules = rules_of(config, thresholds=thresholds_in_force(config, classifier.provenance))
+    rules = rules_of(config, thresholds=thresholds_in_force(config, classifier))
     results = _classify(items, classifier, rules)
     if as_json:
         for result in results:

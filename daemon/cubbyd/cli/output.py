@@ -63,8 +63,8 @@ def printable_path(file: Path) -> str:
 
 
 def say_threshold(value: float | None) -> str:
-    """Say a threshold, rounded up so that it never promises more than it keeps; above 1 or None nothing reaches it."""
-    return "never" if value is None or value > 1 else f"{math.ceil(value * 1000 - 1e-9) / 1000:.3f}"
+    """Say a threshold, rounded up so that it never promises more than it keeps; at 1 or None no model reaches it."""
+    return "never" if value is None or value >= 1 else f"{math.ceil(value * 1000 - 1e-9) / 1000:.3f}"
 
 
 def local_time(moment: datetime | None) -> str:

@@ -96,9 +96,9 @@ def _ask(
 ) -> tuple[Answers, Provenance]:
     """Ask about all examples; give the provenance that the daemon knows this classifier by, its fallback included."""
     from cubbyd.classify.fallback import FallbackClassifier
-    from cubbyd.classify.registry import load_classifier
+    from cubbyd.classify.registry import open_backend
 
-    classifier = load_classifier(config)
+    classifier = open_backend(config)
     try:
         if cross_validate:
             return _ask_without(classifier, labeled, source), classifier.provenance

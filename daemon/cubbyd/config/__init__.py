@@ -19,6 +19,7 @@ from cubbyd.config.model import (
     StateSection,
     Unsure,
 )
+from cubbyd.config.rules import RuleSection, UrgentSection
 from cubbyd.config.secret import read_api_key, read_password
 
 __all__ = [
@@ -38,10 +39,12 @@ __all__ = [
     "MemberSection",
     "OpenAISection",
     "RedactionSection",
+    "RuleSection",
     "Security",
     "ShortlistSection",
     "StateSection",
     "Unsure",
+    "UrgentSection",
     "find_config",
     "load_config",
     "read_api_key",

@@ -14,7 +14,7 @@ from cubbyd.config.section import Number, Probability, Section, Switch, Whole
 MEMBER_TABLES: Final = {"cascade": ("first", "then"), "shortlist": ("first", "then"), "ensemble": ("members",)}
 """The tables of this module below [classifier], and their keys that name classifiers."""
 
-WITHOUT_FILE: Final = frozenset({"openai", *MEMBER_TABLES})
+WITHOUT_FILE: Final = frozenset({"openai", "rules", *MEMBER_TABLES})
 """Kinds that read no model file: a `model` beside them would be taken for something else."""
 
 FEWEST_MEMBERS: Final = 2
@@ -36,9 +36,8 @@ class MemberSection(Section):
     @model_validator(mode="after")
     def _file_is_read(self) -> Self:
         if self.model is not None and self.kind in WITHOUT_FILE:
-            raise ValueError(
-                f'kind = "{self.kind}" reads no model file; its keys are in [classifier.{self.kind}]; take model out here'
-            )
+            where = "[[rules]]" if self.kind == "rules" else f"[classifier.{self.kind}]"
+            raise ValueError(f'kind = "{self.kind}" reads no model file; its keys are in {where}; take model out here')
         return self
 
     def is_same(self, other: MemberSection) -> bool:

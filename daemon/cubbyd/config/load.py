@@ -141,7 +141,7 @@ def _known_keys(location: tuple[int | str, ...]) -> str:
     for part in location[:-1]:
         if isinstance(part, str) and part in model.model_fields:
             model = _section_of(model, part)
-    known = sorted(model.model_fields)
+    known = sorted(field.alias or name for name, field in model.model_fields.items())
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return (f"did you mean {near[0]}? " if near else "") + f"allowed: {', '.join(known)}"
 

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from cubbyd.config.composite import CascadeSection, EnsembleSection, Member, ShortlistSection
 from cubbyd.config.hosted import OpenAISection
+from cubbyd.config.rules import RuleSection, UrgentSection, refuse_odd_rules
 from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
 from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, Taxonomy, folder_problem
 
@@ -261,6 +262,8 @@ class Config(BaseSettings):
     filing: FilingSection = FilingSection()
     classifier: ClassifierSection = ClassifierSection()
     redaction: RedactionSection = RedactionSection()
+    rules: tuple[RuleSection, ...] = ()
+    urgent: UrgentSection = UrgentSection()
     categories: tuple[CategorySection, ...]
     state: StateSection = Field(default_factory=StateSection)
     log: LogSection = LogSection()
@@ -305,6 +308,11 @@ class Config(BaseSettings):
                     "give it a folder of its own, or set shares_folder = true in each category that shares it"
                 )
         return categories
+
+    @model_validator(mode="after")
+    def _rules_hold_together(self) -> Self:
+        refuse_odd_rules(self.rules, tuple(section.id for section in self.categories))
+        return self
 
     @model_validator(mode="after")
     def _folders_are_not_the_inbox(self) -> Self:

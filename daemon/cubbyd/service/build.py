@@ -37,7 +37,7 @@ def _measured_thresholds(config: Config, classifier: Classifier) -> Mapping[Cate
         return {}
     from cubbyd.classify.calibrated import thresholds_in_force
 
-    return thresholds_in_force(config, classifier.provenance)
+    return thresholds_in_force(config, classifier)
 
 
 def accounts_of(config_file: Path, config: Config) -> list[Account]:
