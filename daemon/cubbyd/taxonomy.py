@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NewType
 
 CategoryId = NewType("CategoryId", str)
@@ -78,6 +78,15 @@ class Taxonomy:
     def __getitem__(self, category_id: CategoryId) -> Category:
         """Find a category by its id; KeyError where there is none."""
         return self._by_id[category_id]
+
+    def with_thresholds(self, measured: Mapping[CategoryId, float]) -> Taxonomy:
+        """Give each category that has no threshold of its own the measured one, where there is one for it."""
+        return Taxonomy(
+            tuple(
+                replace(category, threshold=measured.get(category.id)) if category.threshold is None else category
+                for category in self.categories
+            )
+        )
 
     @property
     def ids(self) -> tuple[CategoryId, ...]:

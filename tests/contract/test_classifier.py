@@ -10,8 +10,10 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
+from tests.calibration import curve_of
 from tests.composite import only, predictions
 
+from cubbyd.classify.calibrated import CalibratedClassifier
 from cubbyd.classify.cascade import CascadeClassifier
 from cubbyd.classify.ensemble import EnsembleClassifier
 from cubbyd.classify.fallback import FallbackClassifier
@@ -90,6 +92,7 @@ MADE: dict[str, Callable[[LocalModel], Classifier]] = {
     "shortlist": lambda model: ShortlistClassifier(LocalClassifier(model), words(), size=2, sure_above=1.0),
     "ensemble": lambda model: EnsembleClassifier([LocalClassifier(model), words()], [2, 1]),
     "fallback": lambda model: FallbackClassifier(LocalClassifier(model), words()),
+    "calibrated": lambda model: CalibratedClassifier(LocalClassifier(model), curve_of(LocalClassifier(model), 1.5)),
     "rules": lambda _: RulesClassifier(RULEBOOK, [CategoryId(name) for name in EXAMPLES]),
     "rules before": lambda model: RuledClassifier(UNUSED, LocalClassifier(model)),
     "urgent net": lambda model: UrgentClassifier(UrgentNet({"injury": ["fever"]}), LocalClassifier(model)),

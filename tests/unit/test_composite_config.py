@@ -117,7 +117,7 @@ def test_the_configurations_labels_say_whether_probabilities_sum_to_one(
     tmp_path: Path, bench: Bench, kind: str, labels: str, total: float
 ) -> None:
     text = table(kind, TABLES[kind]).replace("[classifier]", f'[classifier]\nlabels = "{labels}"')
-    classifier = load_classifier(load(tmp_path / "c.toml", text))
+    classifier = open_backend(load(tmp_path / "c.toml", text))
     for member in bench.opened.values():
         member.otherwise = {CategoryId("absence"): 0.8, CategoryId("billing"): 0.9}
 

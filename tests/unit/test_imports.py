@@ -45,7 +45,8 @@ def test_asking_what_cubbyd_can_do_loads_nothing_heavy(arguments: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "run", "train", "classify", "parse", "redact", "status", "history", "retry", "demo"]
+    "command",
+    ["check", "run", "train", "classify", "parse", "redact", "status", "history", "retry", "demo", "calibrate", "thresholds"],
 )
 def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> None:
     assert loaded_by(running(command, "--help")) & (TRAINING | NEVER | {"numpy"}) == set()
@@ -59,6 +60,17 @@ def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
 
     assert loaded & (TRAINING | NEVER) == set()
     assert {"numpy", "sqlalchemy", "imapclient"} <= loaded, "or the daemon was not loaded at all"
+
+
+def test_a_daemon_that_is_not_calibrated_loads_nothing_for_it() -> None:
+    loaded = loaded_by("import cubbyd.service.daemon, cubbyd.classify.registry, cubbyd.filing")
+
+    assert "numpy" not in loaded
+    assert "numpy" in loaded_by("import cubbyd.classify.calibrated"), "or this would prove nothing"
+
+
+def test_a_calibrated_daemon_loads_no_training() -> None:
+    assert loaded_by("import cubbyd.service.daemon, cubbyd.classify.calibrated") & (TRAINING | NEVER) == set()
 
 
 def test_rules_alone_with_the_urgent_net_load_no_numpy(tmp_path: Path) -> None:

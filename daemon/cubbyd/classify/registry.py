@@ -108,8 +108,16 @@ def open_backend(config: Config) -> Classifier:
 
 
 def open_kind(config: Config, kind: str) -> Classifier:
-    """Open one backend by its kind, without its fallback. Raises as load_classifier does."""
+    """Open one backend by its kind, calibrated, without its fallback. Raises as load_classifier does."""
     return _open(config, kind, ())
+
+
+def open_uncalibrated(config: Config) -> Classifier:
+    """Open the configured kind without its fallback and its own curve; what it is made of is calibrated as ever.
+
+    Raises UnknownKind, ModelFileError, ConfigError.
+    """
+    return _open_bare(config, config.classifier.kind, ())
 
 
 def _put_rules_before(config: Config, backend: Classifier) -> Classifier:
@@ -121,6 +129,15 @@ def _put_rules_before(config: Config, backend: Classifier) -> Classifier:
 
 
 def _open(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
+    bare = _open_bare(config, kind, outer)
+    if config.classifier.calibration is None:
+        return bare
+    from cubbyd.classify.calibrated import calibrate_opened  # loads numpy, which a hosted classifier alone does not need
+
+    return calibrate_opened(config, bare)
+
+
+def _open_bare(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
     """Open a backend; outer are those that it is a part of, which it must not be made of again."""
     if kind in outer:
         raise UnknownKind(kind, _known_inside(outer))

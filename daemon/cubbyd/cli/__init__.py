@@ -18,6 +18,8 @@ COMMANDS = {
     "run": "Watch the mailboxes and file their mail.",
     "train": "Train the local classifier on labeled examples.",
     "weigh": "Find how much each member of an ensemble should count.",
+    "calibrate": "Make the classifier's probabilities hold, on labeled mail.",
+    "thresholds": "Find from which probability each category can be believed, on labeled mail.",
     "classify": "Classify mail files or examples; no mailbox needed.",
     "parse": "Show what cubbyd reads in mail files.",
     "redact": "Show mail files before and after masking: what would leave the building.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ import click
 
 from cubbyd.classify.protocol import Classifier
 from cubbyd.cli.member import describe_classifier, members_of
-from cubbyd.cli.output import say_json
+from cubbyd.cli.output import say_json, say_threshold
 from cubbyd.config import Config, find_config, load_config
 from cubbyd.errors import EXIT_CONFIG, EXIT_FAILED, CubbydError
 from cubbyd.mailbox import Account, Mailbox, open_mailbox
+from cubbyd.taxonomy import Category, CategoryId
 
 
 @dataclass(slots=True, kw_only=True)
@@ -136,11 +137,39 @@ def _model(config: Config, name: str, load: Callable[[Config], Classifier]) -> F
         describe_classifier(found, config)
     except CubbydError as error:
         found.fail(error)
+    _calibration(found, config, classifier)
     unknown = set(config.taxonomy.ids) - set(classifier.categories)
     if unknown:
         found.warnings.append(f"the model knows no example of: {', '.join(sorted(unknown))}; it will never choose them")
     classifier.close()
     return found
+
+
+def _calibration(found: Findings, config: Config, classifier: Classifier) -> None:
+    """Say whether probabilities are calibrated, and which threshold each category has, from where."""
+    from cubbyd.classify.calibrated import calibration_in_force, shortcomings, thresholds_in_force
+
+    if calibration := calibration_in_force(classifier):
+        found.facts["calibration"] = (
+            f"{calibration.curve.method}, found on {calibration.examples} mails on {calibration.created:%Y-%m-%d}; "
+            f"calibration error {calibration.error_before:.3f} before, {calibration.error_after:.3f} after"
+        )
+    else:
+        found.facts["calibration"] = "none; probabilities are used as the classifier gives them"
+    measured = thresholds_in_force(config, classifier)
+    if measured or any(category.threshold is not None for category in config.taxonomy):
+        found.facts["thresholds"] = [
+            f"{category.id} {say_threshold(value)} ({source})"
+            for category in config.taxonomy
+            for value, source in [_threshold(category, measured, config.classifier.threshold)]
+        ]
+    found.warnings += shortcomings(config, classifier)
+
+
+def _threshold(category: Category, measured: Mapping[CategoryId, float], general: float) -> tuple[float, str]:
+    if category.threshold is not None:
+        return category.threshold, "configured"
+    return (measured[category.id], "measured") if category.id in measured else (general, "general")
 
 
 def _mailbox(file: Path, config: Config, name: str) -> Findings:

@@ -52,12 +52,14 @@ def command(config_file: Path | None, *, files: tuple[Path, ...], jsonl: Path | 
     if bool(files) == bool(jsonl):
         raise click.UsageError("give mail files, or --jsonl EXAMPLES.jsonl")
     config = load_config(find_config(config_file))
+    from cubbyd.classify.calibrated import thresholds_in_force
     from cubbyd.classify.registry import load_classifier
     from cubbyd.filing import rules_of
 
     classifier = load_classifier(config)
     items = _examples(jsonl) if jsonl else _mails(files)
-    results = _classify(items, classifier, rules_of(config))
+    rules = rules_of(config, thresholds=thresholds_in_force(config, classifier))
+    results = _classify(items, classifier, rules)
     if as_json:
         for result in results:
             say_json(result)

@@ -22,7 +22,7 @@ LONGEST_FOUND = 60
 SECRET_WORDS = ("password", "api_key", "base_url")
 """Keys whose value no error shows: a secret may have been put there; an address may hold one before its @."""
 
-PATH_KEYS = (("classifier", "model"), ("redaction", "roster_file"), ("state", "directory"))
+PATH_KEYS = (("classifier", "model"), ("classifier", "calibration"), ("redaction", "roster_file"), ("state", "directory"))
 
 
 def find_config(given: Path | None, environment: Mapping[str, str] | None = None) -> Path:

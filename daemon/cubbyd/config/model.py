@@ -154,6 +154,7 @@ class ClassifierSection(Section):
     threshold: Probability = 0.5
     attempts: Whole = Field(default=8, ge=1, le=100)
     labels: Labels = Labels.ONE
+    calibration: Path | None = None
     fallback: Member | None = None
     openai: OpenAISection | None = None
     cascade: CascadeSection | None = None

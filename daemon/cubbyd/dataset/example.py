@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,8 @@ from cubbyd.errors import InputFileError
 from cubbyd.taxonomy import CategoryId
 
 ALLOWED_KEYS = frozenset({"subject", "body", "text", "label", "labels", "id", "origin", "group", "date"})
+
+_DATE = "date must be as 2026-11-21T08:30:00+00:00, or seconds since 1970"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +28,10 @@ class Example:
     labels: tuple[CategoryId, ...] = ()
     line: int = 0
     """The line in its file, from 1."""
+    group: str = ""
+    """What it belongs together with, such as its thread; empty where its file does not say."""
+    date: float | None = None
+    """When the mail was received, in seconds since 1970 (UTC); None where its file does not say."""
 
 
 def read_examples(file: Path) -> Iterator[Example]:
@@ -41,6 +50,14 @@ def read_examples(file: Path) -> Iterator[Example]:
         raise InputFileError(file, "is not UTF-8; save it as UTF-8 and try again") from error
 
 
+def digest_examples(examples: Iterable[Example]) -> str:
+    """Give the SHA-256 of subjects, bodies and labels, in order: the name of a set of examples in a model file."""
+    digest = sha256()
+    for example in examples:
+        digest.update(json.dumps([example.subject, example.body, example.labels]).encode() + b"\n")
+    return digest.hexdigest()
+
+
 def _read_line(file: Path, number: int, line: str) -> Example:
     try:
         record = json.loads(line)
@@ -55,7 +72,14 @@ def _read_line(file: Path, number: int, line: str) -> Example:
     subject, body = _text(file, number, record, "subject"), _text(file, number, record, "body" if "body" in record else "text")
     if not (subject.strip() or body.strip()):
         raise InputFileError(file, "has no words: give subject and body, or text", line=number)
-    return Example(subject=subject, body=body, labels=_labels(file, number, record), line=number)
+    return Example(
+        subject=subject,
+        body=body,
+        labels=_labels(file, number, record),
+        line=number,
+        group=_group(file, number, record),
+        date=_date(file, number, record),
+    )
 
 
 def _text(file: Path, number: int, record: dict[str, Any], key: str) -> str:
@@ -65,6 +89,31 @@ def _text(file: Path, number: int, record: dict[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise InputFileError(file, f"{key} must be a string", line=number)
     return value
+
+
+def _group(file: Path, number: int, record: dict[str, Any]) -> str:
+    value = record.get("group")
+    if value is None:
+        return ""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise InputFileError(file, "group must be a string or a whole number", line=number)
+    return str(value)
+
+
+def _date(file: Path, number: int, record: dict[str, Any]) -> float | None:
+    """Read a date: seconds since 1970, or ISO 8601; one without a zone is in UTC."""
+    value = record.get("date")
+    if value is None or value == "":
+        return None
+    try:
+        if isinstance(value, str):
+            moment = datetime.fromisoformat(value)
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+            return float(value)
+    except (ValueError, OverflowError) as error:
+        raise InputFileError(file, f"{_DATE}, and not {value!r:.40}", line=number) from error
+    raise InputFileError(file, f"{_DATE}, and not {value!r:.40}", line=number)
 
 
 def _labels(file: Path, number: int, record: dict[str, Any]) -> tuple[CategoryId, ...]:
