@@ -170,7 +170,11 @@ class Client:
             raise Failure(Symptom(event=Event.NO_CONNECTION)) from None
 
     async def _ask(self, endpoint: str, body: Mapping[str, Any], seconds: float) -> Reply:
-        resource: Any = self._sdk.decisions if endpoint == "decisions" else self._sdk.chat.completions
+        resource: Any = {
+            "decisions": self._sdk.decisions,
+            "chat/completions": self._sdk.chat.completions,
+            "embeddings": self._sdk.embeddings,
+        }[endpoint]
         timeout = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
         try:
             async with asyncio.timeout(seconds):
