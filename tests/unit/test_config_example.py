@@ -17,6 +17,8 @@ from cubbyd.config import (
     CategorySection,
     ClassifierSection,
     Config,
+    EmbeddingServerSection,
+    EmbeddingsSection,
     EnsembleSection,
     FilingSection,
     LogSection,
@@ -35,6 +37,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "filing": FilingSection,
     "classifier": ClassifierSection,
     "classifier.openai": OpenAISection,
+    "classifier.embeddings": EmbeddingsSection,
+    "classifier.embeddings.server": EmbeddingServerSection,
     "classifier.cascade": CascadeSection,
     "classifier.shortlist": ShortlistSection,
     "classifier.ensemble": EnsembleSection,
@@ -108,6 +112,7 @@ def test_a_value_of_the_example_is_the_default() -> None:
     said_otherwise = {  # one of three, none of which has a default
         ("mailboxes.office", "password_file"),
         ("classifier.openai", "api_key_file"),
+        ("classifier.embeddings.server", "api_key_file"),
     }
     compared = 0
     for section, model in SECTIONS.items():

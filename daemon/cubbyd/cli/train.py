@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cubbyd.cli.output import say_json
 from cubbyd.clock import SystemClock
-from cubbyd.config import find_config, load_config
-from cubbyd.dataset import read_examples
+from cubbyd.config import Config, find_config, load_config
+from cubbyd.dataset import Example, read_examples
 from cubbyd.errors import InputFileError
-from cubbyd.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from cubbyd.classify.embedding.model import EmbeddingModel
+    from cubbyd.classify.modelfile import LocalModel
 
 
 @click.command()
 @click.argument("examples", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="MODEL", help="The model file to write.")
+@click.option(
+    "--kind", type=click.Choice(["local", "embeddings"]), default="local", show_default=True, help="Which classifier to train."
+)
 @click.option(
     "--seed",
     default=0,
@@ -24,10 +31,32 @@ from cubbyd.taxonomy import Taxonomy
     type=click.IntRange(0, 2**32 - 1),
     help="The same seed and examples give the same model.",
 )
+@click.option(
+    "--embedding-model",
+    "folder",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="embeddings: the embedding model; else that of [classifier.embeddings].",
+)
+@click.option(
+    "--head",
+    "heads",
+    multiple=True,
+    type=click.Choice(["words", "joint", "logistic", "means", "neighbors"]),
+    help="embeddings: only these heads, instead of the usual blend; may be given several times.",
+)
+@click.option("--adapter", is_flag=True, help="embeddings: learn a linear map of the vectors too.")
+@click.option(
+    "--labels",
+    type=click.Choice(["one", "many"]),
+    help="embeddings: how many categories a mail can have; else classifier.labels of the configuration.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object; progress goes to standard error.")
 @click.pass_obj
-def command(config_file: Path | None, *, examples: Path, out: Path, seed: int, as_json: bool) -> None:
-    """Train the local classifier on EXAMPLES, a file of JSON lines.
+def command(
+    config_file: Path | None, /, *, examples: Path, out: Path, kind: str, seed: int, as_json: bool, **of_embeddings: Any
+) -> None:
+    """Train a classifier on EXAMPLES, a file of JSON lines.
 
     A line is {"subject": "...", "body": "...", "label": "absence"}; "text" may stand for subject and body, "labels" for
     several. Where a configuration is found, its categories are the only labels allowed.
@@ -36,15 +65,16 @@ def command(config_file: Path | None, *, examples: Path, out: Path, seed: int, a
     Example:
       cubbyd train examples.jsonl --out cubbyd.model
     """
-    from cubbyd.classify.modelfile import save_model
-    from cubbyd.training.local import train_local
-
-    taxonomy = _taxonomy(config_file)
     loaded = list(read_examples(examples))
     if not loaded:
         raise InputFileError(examples, "holds no examples")
-    model = train_local(loaded, taxonomy, seed=seed, source=str(examples), progress=lambda text: click.echo(text, err=True))
-    save_model(model, out, created=SystemClock().now())
+    model: LocalModel | EmbeddingModel
+    if kind == "embeddings":
+        from cubbyd.cli.train_embeddings import Wish, train_and_save
+
+        model = train_and_save(_config(config_file), loaded, examples, out, Wish(seed=seed, **of_embeddings))
+    else:
+        model = _train_local(_config(config_file), loaded, examples, out, seed)
     quality = model.quality
     facts = {
         "model": str(out),
@@ -65,12 +95,22 @@ def command(config_file: Path | None, *, examples: Path, out: Path, seed: int, a
     click.echo(f'Next: set model = "{out}" in [classifier], then `cubbyd check`.')
 
 
-def _taxonomy(config_file: Path | None) -> Taxonomy | None:
-    """Take the configuration's categories where there is a configuration; training works without one."""
+def _train_local(config: Config | None, loaded: list[Example], examples: Path, out: Path, seed: int) -> LocalModel:
+    from cubbyd.classify.modelfile import save_model
+    from cubbyd.training.local import train_local
+
+    taxonomy = config.taxonomy if config is not None else None
+    model = train_local(loaded, taxonomy, seed=seed, source=str(examples), progress=lambda text: click.echo(text, err=True))
+    save_model(model, out, created=SystemClock().now())
+    return model
+
+
+def _config(config_file: Path | None) -> Config | None:
+    """Take the configuration where there is one, for its categories; training works without."""
     from cubbyd.errors import ConfigError
 
     try:
         file = find_config(config_file)
     except ConfigError:
         return None
-    return load_config(file).taxonomy
+    return load_config(file)

@@ -1,6 +1,7 @@
 """The configuration: one TOML file, read once, as frozen typed sections."""
 
 from cubbyd.config.composite import CascadeSection, EnsembleSection, IfThenFails, MemberSection, ShortlistSection
+from cubbyd.config.embeddings import EmbeddingServerSection, EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.load import find_config, load_config
 from cubbyd.config.model import (
@@ -26,6 +27,8 @@ __all__ = [
     "CategorySection",
     "ClassifierSection",
     "Config",
+    "EmbeddingServerSection",
+    "EmbeddingsSection",
     "EnsembleSection",
     "FilingAction",
     "FilingSection",

@@ -49,7 +49,12 @@ class EmbeddingServerSection(Section):
     @model_validator(mode="before")
     @classmethod
     def _no_key_here(cls, values: Any) -> Any:
-        return OpenAISection._no_key_here(values)  # noqa: SLF001  # the same rule, in the same words
+        if isinstance(values, dict) and "api_key" in values:
+            raise ValueError(
+                "a key does not belong in this file, which many can read and which gets copied; "
+                "put it in a file of mode 0600 and give api_key_file, or use api_key_credential or api_key_env"
+            )
+        return values
 
     @model_validator(mode="after")
     def _same_rules(self) -> Self:

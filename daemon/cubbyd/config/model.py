@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cubbyd.config.composite import CascadeSection, EnsembleSection, ShortlistSection
+from cubbyd.config.embeddings import EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
 from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, Taxonomy, folder_problem
@@ -152,6 +153,7 @@ class ClassifierSection(Section):
     attempts: Whole = Field(default=8, ge=1, le=100)
     labels: Labels = Labels.ONE
     openai: OpenAISection | None = None
+    embeddings: EmbeddingsSection | None = None
     cascade: CascadeSection | None = None
     shortlist: ShortlistSection | None = None
     ensemble: EnsembleSection | None = None

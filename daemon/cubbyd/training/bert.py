@@ -30,7 +30,7 @@ IR_VERSION: Final = 8
 
 _LENGTH_BYTES: Final = 8
 _LARGEST_HEADER: Final = 10_000_000
-_DTYPES: Final = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+_DTYPES: Final[Mapping[str, np.dtype[Any]]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
 _HIDDEN_BY_MASK: Final = np.float32(-10_000.0)
 
 
@@ -64,7 +64,7 @@ def read_safetensors(content: bytes) -> dict[str, NDArray[np.float32]]:
         if name == "__metadata__" or said["dtype"] not in _DTYPES:
             continue
         start, end = said["data_offsets"]
-        numbers = np.frombuffer(data[start:end], dtype=_DTYPES[said["dtype"]])
+        numbers: NDArray[Any] = np.frombuffer(data[start:end], dtype=_DTYPES[said["dtype"]])
         tensors[name] = numbers.reshape(said["shape"]).astype(np.float32)
     return tensors
 
@@ -147,7 +147,9 @@ class _Graph:
 
     def _embed(self) -> str:
         words = self._constant("words", self.weights["embeddings.word_embeddings.weight"])
-        places = self.weights["embeddings.position_embeddings.weight"] + self.weights["embeddings.token_type_embeddings.weight"][0]
+        places = (
+            self.weights["embeddings.position_embeddings.weight"] + self.weights["embeddings.token_type_embeddings.weight"][0]
+        )
         length = self._node("Slice", [self._node("Shape", ["input_ids"]), self._numbers(1), self._numbers(2)])
         first = self._node("Slice", [self._constant("places", places), self._numbers(0), length, self._numbers(0)])
         spelled = self._node("Gather", [words, "input_ids"], axis=0)
@@ -173,7 +175,9 @@ class _Graph:
         scales = {"query": scale, "key": np.float32(1), "value": np.float32(1)}
         matrix = np.hstack([self.weights[f"{name}.{part}.weight"].T * by for part, by in scales.items()])
         bias = np.concatenate([self.weights[f"{name}.{part}.bias"] * by for part, by in scales.items()])
-        by_head = self._node("Reshape", [self._linear(hidden, name, matrix, bias), self._numbers(0, 0, 3 * heads, size // heads)])
+        by_head = self._node(
+            "Reshape", [self._linear(hidden, name, matrix, bias), self._numbers(0, 0, 3 * heads, size // heads)]
+        )
         thirds = self._node("Transpose", [by_head], perm=[0, 2, 1, 3])
         query, key, value = (
             self._node("Slice", [thirds, self._numbers(part * heads), self._numbers((part + 1) * heads), self._numbers(1)])

@@ -20,8 +20,8 @@ from cubbyd.config import Labels
 from cubbyd.training.head import Scores, Targets
 
 MOST_WEIGHT: Final = 200.0
-SHRINKAGE: Final = 1e-4
-"""Keeps weights that the data says nothing about small."""
+EVIDENCE: Final = 3.0
+"""How much the usual weights count: as the doubt of so many examples; a few hundred examples outweigh it."""
 HOLD: Final = 2.0
 """How many examples' worth of evidence stands for the slope and shift of all categories together."""
 
@@ -39,8 +39,8 @@ class Blend:
 
     def logits(self, scores: Sequence[Scores]) -> Scores:
         """Give the logits, (mails, categories)."""
-        total = sum((weight * score for weight, score in zip(self.weights, scores, strict=True)), start=np.zeros(1))
-        return total * self.slopes + self.shifts
+        total = np.tensordot(self.weights, np.stack(scores), axes=1)
+        return np.asarray(total * self.slopes + self.shifts)
 
 
 def to_probabilities(logits: Scores, labels: Labels) -> Scores:
@@ -48,50 +48,54 @@ def to_probabilities(logits: Scores, labels: Labels) -> Scores:
     return sigmoid(logits) if labels is Labels.MANY else softmax(logits)
 
 
-def fit_blend(scores: Sequence[Scores], targets: Targets, labels: Labels) -> Blend:
-    """Find the weights, and for several categories the slope and shift of each."""
+def fit_blend(scores: Sequence[Scores], targets: Targets, labels: Labels, usual: Sequence[float]) -> Blend:
+    """Find the weights, and for several categories the slope and shift of each.
+
+    `usual` has a weight for each head that holds where there are too few examples to say better.
+    """
     categories = targets.shape[1]
     if labels is Labels.ONE:
         ones = np.ones(categories)
-        return Blend(weights=_fit_one(scores, targets), slopes=ones, shifts=np.zeros(categories))
-    weights, shift = _fit_shared(scores, targets)
+        return Blend(weights=_fit_one(scores, targets, np.array(usual, dtype=float)), slopes=ones, shifts=np.zeros(categories))
+    weights, shift = _fit_shared(scores, targets, np.array(usual, dtype=float))
     total = Blend(weights=weights, slopes=np.ones(categories), shifts=np.full(categories, shift)).logits(scores)
     places = [_fit_category(total[:, place], targets[:, place]) for place in range(categories)]
     slopes, shifts = np.array([slope for slope, _ in places]), np.array([shift for _, shift in places])
     return Blend(weights=weights, slopes=slopes, shifts=shifts + slopes * shift)
 
 
-def _fit_one(scores: Sequence[Scores], targets: Targets) -> NDArray[np.float64]:
+def _fit_one(scores: Sequence[Scores], targets: Targets, usual: NDArray[np.float64]) -> NDArray[np.float64]:
     """Find the weights with the least log loss; targets are a little below 1, as in Platt's scaling."""
     doubt = 1 / (len(targets) + 2)
     wanted = (1 - doubt) * targets + doubt / targets.shape[1]
-    stacked = np.stack(scores)
+    stacked, hold = np.stack(scores), EVIDENCE / len(targets)
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logits = np.tensordot(weights, stacked, axes=1)
         logits -= logits.max(axis=1, keepdims=True)
         totals = np.log(np.exp(logits).sum(axis=1, keepdims=True))
         gaps = np.exp(logits - totals) - wanted
-        value = -(wanted * (logits - totals)).sum() / len(targets) + SHRINKAGE * float(weights @ weights)
+        value = -(wanted * (logits - totals)).sum() / len(targets) + hold * float(((weights - usual) ** 2).sum())
         slopes = np.tensordot(stacked, gaps, axes=([1, 2], [0, 1])) / len(targets)
-        return float(value), slopes + 2 * SHRINKAGE * weights
+        return float(value), slopes + 2 * hold * (weights - usual)
 
-    return _search(loss, np.ones(len(scores)), [(0.0, MOST_WEIGHT)] * len(scores))
+    return _search(loss, usual, [(0.0, MOST_WEIGHT)] * len(scores))
 
 
-def _fit_shared(scores: Sequence[Scores], targets: Targets) -> tuple[NDArray[np.float64], float]:
+def _fit_shared(scores: Sequence[Scores], targets: Targets, usual: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     """Find the weights and one shift for all categories, for probabilities of each alone."""
-    stacked, wanted = np.stack(scores), _soften(targets)
+    stacked, wanted, hold = np.stack(scores), _soften(targets), EVIDENCE / targets.size
 
     def loss(found: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         logits = np.tensordot(found[:-1], stacked, axes=1) + found[-1]
         gaps = (sigmoid(logits) - wanted) / targets.size
-        value = (np.logaddexp(0, logits) - wanted * logits).mean() + SHRINKAGE * float(found[:-1] @ found[:-1])
-        slopes = np.tensordot(stacked, gaps, axes=([1, 2], [0, 1])) + 2 * SHRINKAGE * found[:-1]
+        away = found[:-1] - usual
+        value = (np.logaddexp(0, logits) - wanted * logits).mean() + hold * float(away @ away)
+        slopes = np.tensordot(stacked, gaps, axes=([1, 2], [0, 1])) + 2 * hold * away
         return float(value), np.append(slopes, gaps.sum())
 
-    found = _search(loss, np.append(np.ones(len(scores)), 0.0), [(0.0, MOST_WEIGHT)] * len(scores) + [(-50.0, 50.0)])
-    return found[:-1], float(found[-1])
+    found = _search(loss, np.append(usual, 0.0), [(0.0, MOST_WEIGHT)] * len(scores) + [(-50.0, 50.0)])
+    return np.asarray(found[:-1]), float(found[-1])
 
 
 def _fit_category(logits: NDArray[np.float64], targets: NDArray[np.bool_]) -> tuple[float, float]:

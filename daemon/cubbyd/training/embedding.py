@@ -31,13 +31,17 @@ from cubbyd.message.model import ClassifierInput
 from cubbyd.message.render import RENDERER_VERSION, render_text
 from cubbyd.taxonomy import CategoryId, Taxonomy
 from cubbyd.training.blend import Blend, fit_blend, to_probabilities
-from cubbyd.training.head import HEADS, Head, Rows, Scores, Targets
+from cubbyd.training.head import HEADS, Rows, Scores, Targets
 from cubbyd.training.local import expected_calibration_error, macro_f1
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 DEFAULT_HEADS: Final = ("words", "joint", "logistic", "neighbors")
+USUAL_WEIGHTS: Final = {"words": 0.3, "joint": 1.8, "logistic": 1.8, "means": 0.3, "neighbors": 0.1}
+"""What the heads count for where a few examples cannot tell; found with five and ten examples a category."""
+USUAL_ALONE: Final = 2.0
+"""The same for a head that stands alone."""
 WITH_WORDS: Final = frozenset({"words", "joint"})
 """Heads that need the vocabulary."""
 
@@ -98,14 +102,14 @@ def train_embeddings(
     scores, held_out = _cross_validate(material, plan, progress)
     targets = material.targets[held_out]
     quality = _measure(scores, targets, plan)
-    blend = fit_blend([scores[name] for name in plan.heads], targets, plan.labels)
+    blend = _fit(scores, targets, plan)
     chosen = _choose(plan.heads, blend, scores)
     progress(
         f"held-out accuracy {quality.accuracy:.3f}, macro-F1 {quality.macro_f1:.3f}, "
         f"calibration error {quality.calibration_error:.3f}; heads: {', '.join(chosen)}"
     )
-    blend = fit_blend([scores[name] for name in chosen], targets, plan.labels)
-    return _assemble(examples, material, embedder, replace(plan, heads=chosen), blend, quality)
+    plan = replace(plan, heads=chosen)
+    return _assemble(examples, material, embedder, plan, _fit(scores, targets, plan), quality)
 
 
 def _assemble(
@@ -125,9 +129,9 @@ def _assemble(
     }
     neighbors = np.zeros(categories)
     for (name, head), weight in zip(heads.items(), blend.weights, strict=True):
-        for part, total in totals.items():
+        for part in totals:
             if (array := getattr(head, part)) is not None:
-                total += array * weight * blend.slopes
+                totals[part] += array * weight * blend.slopes
         if name == "neighbors":
             neighbors += weight * blend.slopes
     return EmbeddingModel(
@@ -236,9 +240,7 @@ def _fingerprint(examples: Iterable[Example]) -> str:
 # --- cross-validation --------------------------------------------------------------------------------------------------
 
 
-def _cross_validate(
-    material: _Material, plan: Plan, progress: Callable[[str], None]
-) -> tuple[dict[str, Scores], Integers]:
+def _cross_validate(material: _Material, plan: Plan, progress: Callable[[str], None]) -> tuple[dict[str, Scores], Integers]:
     """Score examples by heads that were trained without them; give the scores by head, and which examples they are of.
 
     Each fold learns its own vocabulary: with words of the held-out examples in it, they would look stranger than later mail.
@@ -275,14 +277,18 @@ def _assign_folds(first: Integers, seed: int) -> Integers:
 
 def _measure(scores: dict[str, Scores], targets: Targets, plan: Plan) -> Quality:
     """Measure a blend whose weights were fitted without the mails that are asked for."""
-    stacked = [scores[name] for name in plan.heads]
     probabilities = np.zeros(targets.shape)
     part = np.random.default_rng(plan.seed).permutation(len(targets)) % FOLDS
     for fold in np.unique(part):
         train, test = part != fold, part == fold
-        blend = fit_blend([score[train] for score in stacked], targets[train], plan.labels)
-        probabilities[test] = to_probabilities(blend.logits([score[test] for score in stacked]), plan.labels)
+        blend = _fit({name: score[train] for name, score in scores.items()}, targets[train], plan)
+        probabilities[test] = to_probabilities(blend.logits([scores[name][test] for name in plan.heads]), plan.labels)
     return judge(probabilities, targets, plan.labels)
+
+
+def _fit(scores: dict[str, Scores], targets: Targets, plan: Plan) -> Blend:
+    usual = [USUAL_WEIGHTS[name] if len(plan.heads) > 1 else USUAL_ALONE for name in plan.heads]
+    return fit_blend([scores[name] for name in plan.heads], targets, plan.labels, usual)
 
 
 def judge(probabilities: Scores, targets: Targets, labels: Labels) -> Quality:
@@ -383,6 +389,3 @@ def _make_index(rows: Rows, material: _Material, seed: int) -> Index:
     places = np.sort(order)
     vectors = rows.vectors[places].astype(np.float16).astype(np.float32)
     return Index(vectors=vectors, targets=rows.targets[places], lines=material.lines[places])
-
-
-__all__ = ["DEFAULT_HEADS", "Head", "Plan", "judge", "train_embeddings"]

@@ -55,7 +55,7 @@ class Rows:
     @property
     def labels(self) -> NDArray[np.int64]:
         """The place of each mail's category, where it has one."""
-        return self.targets.argmax(axis=1)
+        return np.asarray(self.targets.argmax(axis=1), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +162,8 @@ def _each(fit: Callable[[NDArray[np.generic]], tuple[Floats, Floats]], rows: Row
         whole_bias = np.full(categories, bias.min() - 1, dtype=np.float32)
         whole_bias[there] = bias
         return weights, whole_bias
-    columns, biases = [], []
+    columns: list[Floats | None] = []
+    biases: list[float] = []
     for target in rows.targets.T:
         if target.all() or not target.any():
             columns.append(None)

@@ -231,7 +231,7 @@ def _build_index(members: Mapping[str, bytes], dimensions: int, categories: int)
 
 def _members(model: EmbeddingModel) -> dict[str, bytes]:
     index, vocabulary = model.index, model.vocabulary
-    arrays = (
+    arrays: tuple[NDArray[Any], ...] = (
         *(vocabulary.grams, vocabulary.document_counts, model.word_weights, model.vector_weights, model.neighbor_weights),
         *(model.bias, model.adapter, index.vectors.astype(np.float16), index.targets.astype(np.uint8), index.lines),
     )

@@ -204,8 +204,6 @@ def _read_vector(said: Any) -> Vector | None:
 
 
 def _identity(section: EmbeddingServerSection) -> str:
-    """Name all that a vector depends on: the model, and a digest of the server, the dimensions and how much text it is given."""
+    """Name all that a vector depends on: the model, and a digest of the server, the dimensions, and how much text it gets."""
     told = [section.base_url, section.dimensions, section.text_chars, section.quoted_chars]
     return f"{section.model} {hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]}"
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -21,7 +21,7 @@ class Embedded:
     """A vector of length 1, or of nothing but zeros for a text without a word."""
 
     vector: Vector
-    cost: Cost = Cost()
+    cost: Cost = field(default_factory=Cost)
     """What making it took; nothing where it was in the cache."""
     request_id: str = ""
 
