@@ -13,8 +13,12 @@ import pytest
 from cubbyd.dataset.example import Example
 from cubbyd.taxonomy import CategoryId
 
-WORDS = "[PAD] [UNK] [CLS] [SEP] a the he she is ill fever home invoice wrong paid bill uncle collects picks her him at four".split()
-SIZE, LAYERS, HEADS, INNER, PLACES = 8, 2, 2, 12, 32
+WORDS = (
+    *("[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "the", "he", "she", "is", "ill", "sick", "fever", "home", "today", "invoice"),
+    *("wrong", "receipt", "tuition", "payment", "bill", "question", "paid", "uncle", "collects", "her", "him", "at", "four"),
+    *("milk", "allergy", "nuts", "no", "please", "lunch", "drinks", "oat", "for", "emma", "noah"),
+)
+SIZE, LAYERS, HEADS, INNER, PLACES = 32, 2, 4, 24, 32
 
 TEXTS = {
     "absence": ("a fever tonight", "fever again", "home with a fever", "the fever is high", "no fever now, still home"),

@@ -42,11 +42,15 @@ TOPS = ("absence", "billing")
 UNCLEAR = render_text("Hello", "See you.")
 
 
+def examples() -> list[Example]:
+    return [
+        Example(subject="", body=body, labels=(CategoryId(label),)) for label, bodies in EXAMPLES.items() for body in bodies
+    ]
+
+
 @pytest.fixture(scope="module")
 def model() -> LocalModel:
-    return train_local(
-        [Example(subject="", body=body, labels=(CategoryId(label),)) for label, bodies in EXAMPLES.items() for body in bodies]
-    )
+    return train_local(examples())
 
 
 def words() -> WordClassifier:
@@ -74,10 +78,14 @@ class Rig:
     again: Callable[[], Classifier]
 
 
-@pytest.fixture(params=[*MADE, "openai"])
+@pytest.fixture(params=[*MADE, "openai", "embeddings here", "embeddings by a server"])
 def rig(request: pytest.FixtureRequest, model: LocalModel, tmp_path: Path) -> Iterator[Rig]:
     with ExitStack() as stack:
-        made = hosted(stack, tmp_path) if request.param == "openai" else lambda: MADE[request.param](model)
+        with_folder = {"openai": hosted, "embeddings here": embeddings, "embeddings by a server": embeddings_by_a_server}
+        if request.param in with_folder:
+            made = with_folder[request.param](stack, tmp_path)
+        else:
+            made = lambda: MADE[request.param](model)  # noqa: E731
 
         def again() -> Classifier:
             classifier = made()
@@ -96,6 +104,36 @@ def hosted(stack: ExitStack, folder: Path) -> Callable[[], Classifier]:
 
     server = stack.enter_context(Standin(WORDS))
     return lambda: open_hosted(configure(folder, server.base_url))
+
+
+def embeddings(_: ExitStack, folder: Path) -> Callable[[], Classifier]:
+    from tests.embeddings import make_folder
+
+    from cubbyd.classify.embedding.cache import Embedder
+    from cubbyd.classify.embedding.classifier import EmbeddingClassifier
+    from cubbyd.classify.embedding.opening import open_folder
+    from cubbyd.training.embedding import train_embeddings
+
+    tiny = make_folder(folder, "int8")
+    model = train_embeddings(examples(), Embedder(open_folder(tiny)))
+    return lambda: EmbeddingClassifier(model, Embedder(open_folder(tiny)))
+
+
+def embeddings_by_a_server(stack: ExitStack, folder: Path) -> Callable[[], Classifier]:
+    pytest.importorskip("openai", reason="the extra cubbyd[openai] is not installed")
+    from tests.unit.test_embedding_server import configure
+
+    from cubbyd.classify.embedding.classifier import EmbeddingClassifier
+    from cubbyd.classify.embedding.opening import open_embedder
+    from cubbyd.standin import Standin
+    from cubbyd.training.embedding import train_embeddings
+
+    server = stack.enter_context(Standin({}))
+    config = configure(folder, server.base_url)
+    embedder = open_embedder(config)
+    stack.callback(embedder.close)
+    model = train_embeddings(examples(), embedder)
+    return lambda: EmbeddingClassifier(model, open_embedder(config))
 
 
 def test_every_category_has_a_probability_in_order_and_they_sum_to_one(rig: Rig) -> None:

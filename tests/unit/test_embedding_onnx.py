@@ -56,7 +56,7 @@ def reference(tokens: list[int]) -> np.ndarray:
 
 
 def test_the_graph_computes_what_bert_is(tmp_path: Path) -> None:
-    words = "[CLS] the fever is at home [SEP]".split()
+    words = ["[CLS]", "the", "fever", "is", "at", "home", "[SEP]"]
 
     (vector,) = embed(make_folder(tmp_path), "The fever is at home")
 
@@ -91,7 +91,7 @@ def test_unknown_weights_are_taken_only_with_their_digest(tmp_path: Path) -> Non
     pytest.importorskip("onnx", reason="the extra cubbyd[embedding-model] is not installed")
     digest = write_download(tmp_path / "download")
 
-    with pytest.raises(InputFileError, match=f"not known here.*--sha256 {digest}"):
+    with pytest.raises(InputFileError, match=rf"not known here.*--sha256 {digest}"):
         convert(tmp_path / "download", tmp_path / "out")
     with pytest.raises(InputFileError, match="do not use it"):
         convert(tmp_path / "download", tmp_path / "out", expected="0" * 64)
@@ -136,7 +136,7 @@ def test_a_missing_weight_is_named(tmp_path: Path) -> None:
     config = json.loads((tmp_path / "download/config.json").read_text())
     (tmp_path / "download/config.json").write_text(json.dumps(config | {"num_hidden_layers": LAYERS + 1}))
 
-    with pytest.raises(InputFileError, match="encoder.layer.2"):
+    with pytest.raises(InputFileError, match=r"encoder\.layer\.2"):
         convert(tmp_path / "download", tmp_path / "out", expected=digest)
 
 
@@ -151,7 +151,7 @@ def test_a_folder_whose_files_were_changed_is_refused(tmp_path: Path) -> None:
     network = folder / "model.onnx"
     network.write_bytes(network.read_bytes()[:-1] + b"x")
 
-    with pytest.raises(ModelFileError, match="model.onnx.*is not what embedding.json says"):
+    with pytest.raises(ModelFileError, match=r"model\.onnx.*is not what embedding.json says"):
         read_folder(folder)
 
 

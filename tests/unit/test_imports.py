@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 TRAINING = {"sklearn", "scipy", "joblib"}
-NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas"}
+NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas", "onnx", "onnxruntime", "tokenizers"}
 HEAVY = (
     TRAINING
     | NEVER
@@ -39,7 +39,7 @@ def test_asking_what_cubbyd_can_do_loads_nothing_heavy(arguments: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "run", "train", "classify", "parse", "redact", "status", "history", "retry", "demo"]
+    "command", ["check", "run", "train", "classify", "parse", "redact", "status", "history", "retry", "demo", "embedding-model"]
 )
 def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> None:
     assert loaded_by(running(command, "--help")) & (TRAINING | NEVER | {"numpy"}) == set()
@@ -52,6 +52,15 @@ def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
 
     assert loaded & (TRAINING | NEVER) == set()
     assert {"numpy", "sqlalchemy", "imapclient"} <= loaded, "or the daemon was not loaded at all"
+
+
+def test_the_embeddings_classifier_loads_no_training_and_no_runtime_that_a_server_does_not_need() -> None:
+    loaded = loaded_by(
+        "import cubbyd.classify.embedding.opening, cubbyd.classify.embedding.classifier, cubbyd.classify.embedding.model\n"
+        "import cubbyd.classify.embedding.onnx, cubbyd.classify.embedding.cache"
+    )
+
+    assert loaded & (TRAINING | NEVER) == set()
 
 
 def test_a_state_file_of_today_is_opened_without_the_tool_that_migrates(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ are taken only with the digest that is expected of them: a known one, or one tha
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -91,16 +92,28 @@ def quantize(model: ModelProto) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         whole, small = Path(folder, "whole.onnx"), Path(folder, "small.onnx")
         whole.write_bytes(model.SerializeToString())
-        quantize_dynamic(
-            whole,
-            small,
-            op_types_to_quantize=["MatMul", "Gather"],
-            per_channel=True,
-            reduce_range=True,
-            weight_type=QuantType.QInt8,
-            extra_options={"MatMulConstBOnly": True},
-        )
+        with _unadvised():
+            quantize_dynamic(
+                whole,
+                small,
+                op_types_to_quantize=["MatMul", "Gather"],
+                per_channel=True,
+                reduce_range=True,
+                weight_type=QuantType.QInt8,
+                extra_options={"MatMulConstBOnly": True},
+            )
         return small.read_bytes()
+
+
+@contextmanager
+def _unadvised() -> Iterator[None]:
+    """Keep the quantizer from advising, on the root logger, a preparation that this graph does not need."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 @contextmanager

@@ -194,7 +194,10 @@ def _read_vector(said: Any) -> Vector | None:
         except (binascii.Error, ValueError):
             return None
     elif isinstance(said, list) and all(type(number) in (int, float) for number in said):
-        numbers = np.array(said, dtype=np.float64)
+        try:
+            numbers = np.array(said, dtype=np.float64)
+        except OverflowError:  # JSON has whole numbers of any length
+            return None
     else:
         return None
     if not 0 < len(numbers) <= MOST_DIMENSIONS or not np.isfinite(numbers).all() or not numbers.any():
