@@ -117,7 +117,7 @@ def _soften(targets: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Give Platt's targets: a little below 1 and above 0, the less the more examples there are."""
     positive = targets.sum(axis=0)
     negative = len(targets) - positive
-    return np.where(targets, (positive + 1) / (positive + 2), 1 / (negative + 2))
+    return np.asarray(np.where(targets, (positive + 1) / (positive + 2), 1 / (negative + 2)))
 
 
 def _search(
