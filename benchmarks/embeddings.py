@@ -132,7 +132,7 @@ def run(train: Callable[[Sequence[Example]], Classify], trial: Trial) -> list[fl
 
 
 def measure_speed(folder: Path) -> dict[str, float]:
-    words = ("the", "little", "boy", "will", "be", "picked", "up", "by", "his", "uncle", "today", "at", "four", "a", "fever")
+    """Embed mails one by one; give milliseconds of one processor, and the megabytes that this adds, at rest and at the peak."""
     before = resident_megabytes()
     source = open_folder(folder)
     generator = np.random.default_rng(0)
