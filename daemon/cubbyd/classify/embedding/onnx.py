@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -19,7 +18,6 @@ from cubbyd.errors import ClassifierRejected, ModelFileError
 from cubbyd.message.model import ClassifierInput
 
 TELEMETRY: Final = "ORT_DISABLE_TELEMETRY"
-PACKAGES: Final = ("onnxruntime", "tokenizers")
 _ERRORS_ALONE: Final = 3
 
 
@@ -31,11 +29,6 @@ def import_onnxruntime() -> ModuleType:
     onnxruntime.set_default_logger_severity(_ERRORS_ALONE)
     module: ModuleType = onnxruntime
     return module
-
-
-def missing_package() -> str:
-    """Name a package that is needed and not installed; empty where all are there."""
-    return next((package for package in PACKAGES if find_spec(package) is None), "")
 
 
 class OnnxSource:
