@@ -121,11 +121,16 @@ HOSTED = {"openai": "decisions", "openai, a schema": "schema", "openai, a code":
 """The hosted classifier, by the way in which it asks."""
 
 
-@pytest.fixture(params=[*MADE, *HOSTED])
+@pytest.fixture(params=[*MADE, *HOSTED, "embeddings here", "embeddings by a server"])
 def rig(request: pytest.FixtureRequest, model: LocalModel, tmp_path: Path) -> Iterator[Rig]:
     with ExitStack() as stack:
         kind = request.param
-        made = hosted(stack, tmp_path, HOSTED[kind]) if kind in HOSTED else lambda: MADE[kind](model)
+        if kind in HOSTED:
+            made = hosted(stack, tmp_path, HOSTED[kind])
+        elif kind.startswith("embeddings"):
+            made = (embeddings if kind.endswith("here") else embeddings_by_a_server)(stack, tmp_path)
+        else:
+            made = lambda: MADE[kind](model)  # noqa: E731
 
         def again() -> Classifier:
             classifier = made()
@@ -144,6 +149,36 @@ def hosted(stack: ExitStack, folder: Path, mode: str) -> Callable[[], Classifier
 
     server = stack.enter_context(Standin(WORDS))
     return lambda: open_hosted(configure(folder, server.base_url, MODES[mode]))
+
+
+def embeddings(_: ExitStack, folder: Path) -> Callable[[], Classifier]:
+    from tests.embeddings import make_folder
+
+    from cubbyd.classify.embedding.cache import Embedder
+    from cubbyd.classify.embedding.classifier import EmbeddingClassifier
+    from cubbyd.classify.embedding.opening import open_folder
+    from cubbyd.training.embedding import train_embeddings
+
+    tiny = make_folder(folder, "int8")
+    model = train_embeddings(examples(), Embedder(open_folder(tiny)))
+    return lambda: EmbeddingClassifier(model, Embedder(open_folder(tiny)))
+
+
+def embeddings_by_a_server(stack: ExitStack, folder: Path) -> Callable[[], Classifier]:
+    pytest.importorskip("openai", reason="the extra cubbyd[openai] is not installed")
+    from tests.unit.test_embedding_server import configure
+
+    from cubbyd.classify.embedding.classifier import EmbeddingClassifier
+    from cubbyd.classify.embedding.opening import open_embedder
+    from cubbyd.standin import Standin
+    from cubbyd.training.embedding import train_embeddings
+
+    server = stack.enter_context(Standin({}))
+    config = configure(folder, server.base_url)
+    embedder = open_embedder(config)
+    stack.callback(embedder.close)
+    model = train_embeddings(examples(), embedder)
+    return lambda: EmbeddingClassifier(model, open_embedder(config))
 
 
 def test_every_category_has_a_probability_in_order_and_they_sum_to_one(rig: Rig) -> None:

@@ -18,6 +18,8 @@ from cubbyd.config import (
     CategorySection,
     ClassifierSection,
     Config,
+    EmbeddingServerSection,
+    EmbeddingsSection,
     EnsembleSection,
     FilingSection,
     HierarchicalSection,
@@ -39,6 +41,8 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "filing": FilingSection,
     "classifier": ClassifierSection,
     "classifier.openai": OpenAISection,
+    "classifier.embeddings": EmbeddingsSection,
+    "classifier.embeddings.server": EmbeddingServerSection,
     "classifier.cascade": CascadeSection,
     "classifier.shortlist": ShortlistSection,
     "classifier.ensemble": EnsembleSection,
@@ -123,6 +127,7 @@ def test_a_value_of_the_example_is_the_default() -> None:
         ("mailboxes.office", "password_file"),  # one of three, none of which has a default
         ("classifier.openai", "api_key_file"),
         *(("rules", key) for key in ("from_domain", "subject_words", "category")),  # no rule is there by default
+        ("classifier.embeddings.server", "api_key_file"),
     }
     compared = 0
     for section, model in SECTIONS.items():

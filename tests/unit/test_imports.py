@@ -10,7 +10,7 @@ import pytest
 from tests.unit.configuration import load
 
 TRAINING = {"sklearn", "scipy", "joblib"}
-NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas"}
+NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas", "onnx", "onnxruntime", "tokenizers"}
 HEAVY = (
     TRAINING
     | NEVER
@@ -46,7 +46,23 @@ def test_asking_what_cubbyd_can_do_loads_nothing_heavy(arguments: list[str]) -> 
 
 @pytest.mark.parametrize(
     "command",
-    ["check", "run", "train", "classify", "parse", "redact", "status", "history", "retry", "demo", "calibrate", "thresholds"],
+    [
+        *(
+            "check",
+            "run",
+            "train",
+            "classify",
+            "parse",
+            "redact",
+            "status",
+            "history",
+            "retry",
+            "demo",
+            "calibrate",
+            "thresholds",
+        ),
+        *("embedding-model", "weigh"),
+    ],
 )
 def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> None:
     assert loaded_by(running(command, "--help")) & (TRAINING | NEVER | {"numpy"}) == set()
@@ -97,6 +113,15 @@ def test_a_stand_in_without_the_sdk_names_the_command_that_installs_it() -> None
     code = f"{without}from cubbyd.errors import CubbydError\nfrom cubbyd.testing import Standin\ntry:\n    Standin({{}})\nexcept CubbydError as e:\n    print(e)\n"
 
     assert "pip install 'cubbyd[openai]'" in " ".join(said_by(code))
+
+
+def test_the_embeddings_classifier_loads_no_training_and_no_runtime_that_a_server_does_not_need() -> None:
+    loaded = loaded_by(
+        "import cubbyd.classify.embedding.opening, cubbyd.classify.embedding.classifier, cubbyd.classify.embedding.model\n"
+        "import cubbyd.classify.embedding.onnx, cubbyd.classify.embedding.cache"
+    )
+
+    assert loaded & (TRAINING | NEVER) == set()
 
 
 def test_a_state_file_of_today_is_opened_without_the_tool_that_migrates(tmp_path: Path) -> None:

@@ -42,6 +42,12 @@ def _open_openai(config: Config, _: OpenKind) -> Classifier:
     return open_hosted(config)
 
 
+def _open_embeddings(config: Config, _: OpenKind) -> Classifier:
+    from cubbyd.classify.embedding.opening import open_embeddings
+
+    return open_embeddings(config)
+
+
 def _open_cascade(config: Config, open_kind: OpenKind) -> Classifier:
     from cubbyd.classify.cascade import open_cascade
 
@@ -75,6 +81,7 @@ def _open_hierarchical(config: Config, open_kind: OpenKind) -> Classifier:
 BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {
     "local": _open_local,
     "openai": _open_openai,
+    "embeddings": _open_embeddings,
     "cascade": _open_cascade,
     "shortlist": _open_shortlist,
     "ensemble": _open_ensemble,

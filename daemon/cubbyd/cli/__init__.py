@@ -16,7 +16,8 @@ COMMANDS = {
     "demo": "Show the whole way of a mail, on a mail server and a sample mailbox that come with cubbyd.",
     "check": "Check the configuration, the mail server and the model; change nothing.",
     "run": "Watch the mailboxes and file their mail.",
-    "train": "Train the local classifier on labeled examples.",
+    "train": "Train a classifier on labeled examples.",
+    "embedding-model": "Convert a downloaded embedding model for the embeddings classifier.",
     "weigh": "Find how much each member of an ensemble should count.",
     "calibrate": "Make the classifier's probabilities hold, on labeled mail.",
     "thresholds": "Find from which probability each category can be believed, on labeled mail.",
@@ -40,7 +41,7 @@ class LateGroup(click.Group):
         """Import the command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"cubbyd.cli.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"cubbyd.cli.{cmd_name.replace('-', '_')}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -8,6 +8,7 @@ from cubbyd.config.composite import (
     MemberSection,
     ShortlistSection,
 )
+from cubbyd.config.embeddings import EmbeddingServerSection, EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.load import find_config, load_config
 from cubbyd.config.model import (
@@ -34,6 +35,8 @@ __all__ = [
     "CategorySection",
     "ClassifierSection",
     "Config",
+    "EmbeddingServerSection",
+    "EmbeddingsSection",
     "EnsembleSection",
     "FilingAction",
     "FilingSection",

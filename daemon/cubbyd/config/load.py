@@ -80,6 +80,7 @@ def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
         classifier.setdefault("model", MODEL_NAME)
         for key in ("api_key_file", "ca_file"):
             _anchor(file, classifier.get("openai"), "classifier.openai", key)
+        _anchor_embeddings(file, classifier.get("embeddings"))
         _anchor_members(file, classifier)
     for section, key in PATH_KEYS:
         _anchor(file, values.get(section), section, key)
@@ -87,6 +88,14 @@ def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
     for name, mailbox in mailboxes.items() if isinstance(mailboxes, dict) else ():
         for key in ("password_file", "ca_file"):
             _anchor(file, mailbox, f"mailboxes.{name}", key)
+
+
+def _anchor_embeddings(file: Path, table: object) -> None:
+    """Do so for the folder of an embedding model, and for the files that a server of vectors needs."""
+    _anchor(file, table, "classifier.embeddings", "folder")
+    if isinstance(table, dict):
+        for key in ("api_key_file", "ca_file"):
+            _anchor(file, table.get("server"), "classifier.embeddings.server", key)
 
 
 def _anchor_members(file: Path, classifier: dict[str, Any]) -> None:

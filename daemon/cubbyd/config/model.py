@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cubbyd.config.composite import CascadeSection, EnsembleSection, HierarchicalSection, Member, ShortlistSection
+from cubbyd.config.embeddings import EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.rules import RuleSection, UrgentSection, refuse_odd_rules
 from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
@@ -157,6 +158,7 @@ class ClassifierSection(Section):
     calibration: Path | None = None
     fallback: Member | None = None
     openai: OpenAISection | None = None
+    embeddings: EmbeddingsSection | None = None
     cascade: CascadeSection | None = None
     shortlist: ShortlistSection | None = None
     ensemble: EnsembleSection | None = None

@@ -75,8 +75,9 @@ class Reservation:
 class Ledger:
     """Enters calls before they are made, and corrects the sum once the bill is known."""
 
-    def __init__(self, directory: Path, budget: Budget, clock: Clock) -> None:
-        """Take the state directory; nothing is read or made before the first call."""
+    def __init__(self, directory: Path, budget: Budget, clock: Clock, *, table: str = "classifier.openai") -> None:
+        """Take the state directory, and the table whose budget it is; nothing is read or made before the first call."""
+        self._table = table
         self._file, self._lock = directory / LEDGER_NAME, directory / LOCK_NAME
         self._budget, self._clock = budget, clock
         self._warned = ""
@@ -136,10 +137,9 @@ class Ledger:
     def _exceeds(millionths: int, limit: float | None) -> bool:
         return limit is not None and millionths > limit * MILLION
 
-    @staticmethod
-    def _refuse(limit: str, now: datetime, until: datetime) -> None:
+    def _refuse(self, limit: str, now: datetime, until: datetime) -> None:
         raise ClassifierUnavailable(
-            f"the budget is used up: classifier.openai.{limit}; nothing is sent before {until:%Y-%m-%d %H:%M} UTC",
+            f"the budget is used up: {self._table}.{limit}; nothing is sent before {until:%Y-%m-%d %H:%M} UTC",
             retry_after_seconds=(until - now).total_seconds(),
         )
 
