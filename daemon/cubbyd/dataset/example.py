@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cubbyd.errors import InputFileError
 from cubbyd.taxonomy import CategoryId
 
-ALLOWED_KEYS = frozenset({"subject", "body", "text", "label", "labels", "id", "origin", "group", "date"})
+ALLOWED_KEYS = frozenset({"subject", "body", "text", "label", "labels", "id", "origin", "group", "sender", "date"})
+
+SYNTHETIC: Final = "synthetic"
+"""The origin of an example that a machine wrote; also with more behind it, as in "synthetic:gpt"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,25 +27,42 @@ class Example:
     labels: tuple[CategoryId, ...] = ()
     line: int = 0
     """The line in its file, from 1."""
+    id: str = ""
+    """What it is known by; empty where the file does not say, as with everything below."""
+    origin: str = ""
+    """Where it comes from: "real", "synthetic", the name of a mailbox."""
+    group: str = ""
+    """The thread, or whatever else must not be torn apart by a split."""
+    sender: str = ""
+    """A pseudonym of who wrote it: equal for equal senders, and no address."""
+    date: datetime | None = None
+    """When it was written, aware."""
+
+    @property
+    def is_synthetic(self) -> bool:
+        """Tell whether a machine wrote it: such an example never measures anything."""
+        return self.origin.partition(":")[0] == SYNTHETIC
 
 
 def read_examples(file: Path) -> Iterator[Example]:
     """Read a file of JSON lines, lazily; empty lines are passed over.
 
-    A line has `subject` and `body` (or `text` for both), and `label` or `labels`. Raises InputFileError that names the line.
+    A line has `subject` and `body` (or `text` for both), and `label` or `labels`; it may have `id`, `origin`, `group`,
+    `sender` and `date` (ISO 8601, with a zone; a day alone is midnight UTC). Raises InputFileError that names the line.
     """
     try:
         with file.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, start=1):
                 if line.strip():
-                    yield _read_line(file, number, line)
+                    yield read_line(file, number, line)
     except OSError as error:
         raise InputFileError(file, f"cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InputFileError(file, "is not UTF-8; save it as UTF-8 and try again") from error
 
 
-def _read_line(file: Path, number: int, line: str) -> Example:
+def read_line(file: Path, number: int, line: str) -> Example:
+    """Read one line of a file of examples. Raises InputFileError that names it."""
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -55,7 +76,42 @@ def _read_line(file: Path, number: int, line: str) -> Example:
     subject, body = _text(file, number, record, "subject"), _text(file, number, record, "body" if "body" in record else "text")
     if not (subject.strip() or body.strip()):
         raise InputFileError(file, "has no words: give subject and body, or text", line=number)
-    return Example(subject=subject, body=body, labels=_labels(file, number, record), line=number)
+    return Example(
+        subject=subject,
+        body=body,
+        labels=_labels(file, number, record),
+        line=number,
+        id=_name(file, number, record, "id"),
+        origin=_name(file, number, record, "origin"),
+        group=_name(file, number, record, "group"),
+        sender=_name(file, number, record, "sender"),
+        date=_date(file, number, record.get("date")),
+    )
+
+
+def example_to_json(example: Example) -> dict[str, Any]:
+    """Give what a line of a file holds, without what is not known; read_line makes the same example of it."""
+    labels: dict[str, Any] = {"labels": list(example.labels)} if len(example.labels) > 1 else {}
+    if len(example.labels) == 1:
+        labels = {"label": example.labels[0]}
+    named = {key: getattr(example, key) for key in ("id", "origin", "group", "sender") if getattr(example, key)}
+    date = {"date": example.date.isoformat()} if example.date else {}
+    return {"subject": example.subject, "body": example.body, **labels, **named, **date}
+
+
+def parse_date(text: str) -> datetime | None:
+    """Read an ISO 8601 time with a zone, or a day, which is midnight UTC; None where it is neither."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return moment.replace(tzinfo=UTC) if _is_day(text) else None
+    return moment
+
+
+def _is_day(text: str) -> bool:
+    return ":" not in text and "T" not in text and " " not in text
 
 
 def _text(file: Path, number: int, record: dict[str, Any], key: str) -> str:
@@ -65,6 +121,24 @@ def _text(file: Path, number: int, record: dict[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise InputFileError(file, f"{key} must be a string", line=number)
     return value
+
+
+def _name(file: Path, number: int, record: dict[str, Any], key: str) -> str:
+    value = record.get(key)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise InputFileError(file, f"{key} must be a string or a whole number", line=number)
+    return str(value)
+
+
+def _date(file: Path, number: int, value: object) -> datetime | None:
+    if value is None or value == "":
+        return None
+    moment = parse_date(value) if isinstance(value, str) else None
+    if moment is None:
+        raise InputFileError(file, "date must be ISO 8601 with a zone, as in 2026-11-21T09:30:00+01:00, or a day", line=number)
+    return moment
 
 
 def _labels(file: Path, number: int, record: dict[str, Any]) -> tuple[CategoryId, ...]:
