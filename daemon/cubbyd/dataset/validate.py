@@ -1,7 +1,7 @@
 """Whether a file is what a vendor or a backend accepts, fault by fault, with line numbers.
 
-OpenAI's format and its minimum of 10 lines: the fine-tuning guide and the `FineTuneChatRequestInput` type of its SDK. Azure
-wants a byte order mark and at most 512 MB: "Customize a model with fine-tuning" in its documentation.
+OpenAI's format: FineTuneChatRequestInput in its OpenAPI document; the minimum of 10 lines: its fine-tuning guide. Azure asks for
+a byte order mark and less than 512 MB: "Customize a model with fine-tuning" in its documentation.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _lines(file: Path, verdict: Verdict) -> Iterator[tuple[int, str]]:
             for number, raw in enumerate(stream, start=1):
                 has_mark = number == 1 and raw.startswith(b"\xef\xbb\xbf")
                 if number == 1 and verdict.target is Target.AZURE and not has_mark:
-                    verdict.fail("no byte order mark at the beginning; write the file with `cubbyd dataset export --azure`", 1)
+                    verdict.warn("no byte order mark at the beginning; `cubbyd dataset export --mark` writes one", 1)
                 if has_mark and verdict.target in (Target.OPENAI, Target.COMPLETION):
                     verdict.warn("a byte order mark at the beginning, which not every server takes", 1)
                 try:
