@@ -39,25 +39,25 @@ SPECIAL: Final[Mapping[str, str]] = {
 
 NAMED: Final[Mapping[str, frozenset[str]]] = {
     "sent mail": frozenset(
-        ("sent", "sent items", "sent messages", "sent mail", "gesendet", "gesendete elemente", "gesendete objekte")
-        + ("envoyés", "éléments envoyés", "messages envoyés", "enviados", "elementos enviados", "posta inviata", "inviata")
-        + ("verzonden", "verzonden items", "skickat", "sendt", "wysłane", "itens enviados", "отправленные", "送信済み")
+        "sent|sent items|sent messages|sent mail|gesendet|gesendete elemente|gesendete objekte|envoyés|éléments envoyés"
+        "|messages envoyés|enviados|elementos enviados|posta inviata|inviata|verzonden|verzonden items|skickat|sendt|wysłane"
+        "|itens enviados|отправленные|送信済み".split("|")
     ),
     "drafts": frozenset(
-        ("drafts", "draft", "entwürfe", "brouillons", "borradores", "bozze", "concepten", "utkast", "kladder")
-        + ("wersje robocze", "szkice", "rascunhos", "черновики", "下書き")
+        "drafts|draft|entwürfe|brouillons|borradores|bozze|concepten|utkast|kladder|wersje robocze|szkice|rascunhos|черновики"
+        "|下書き".split("|")
     ),
     "trash": frozenset(
-        ("trash", "deleted items", "deleted messages", "bin", "papierkorb", "gelöscht", "gelöschte elemente", "gelöschte objekte")
-        + ("corbeille", "éléments supprimés", "papelera", "elementos eliminados", "cestino", "posta eliminata", "prullenbak")
-        + ("verwijderde items", "papperskorgen", "kosz", "elementy usunięte", "lixeira", "удаленные", "корзина", "ゴミ箱")
+        "trash|deleted items|deleted messages|bin|papierkorb|gelöscht|gelöschte elemente|gelöschte objekte|corbeille"
+        "|éléments supprimés|papelera|elementos eliminados|cestino|posta eliminata|prullenbak|verwijderde items|papperskorgen"
+        "|kosz|elementy usunięte|lixeira|удаленные|корзина|ゴミ箱".split("|")
     ),
     "junk": frozenset(
-        ("junk", "spam", "junk e-mail", "junk email", "bulk mail", "unerwünscht", "junk-e-mail", "werbung")
-        + ("courrier indésirable", "indésirables", "pourriel", "correo no deseado", "no deseado", "posta indesiderata")
-        + ("ongewenste e-mail", "ongewenst", "skräppost", "wiadomości-śmieci", "lixo eletrônico", "нежелательная почта", "迷惑メール")
+        "junk|spam|junk e-mail|junk email|bulk mail|unerwünscht|junk-e-mail|werbung|courrier indésirable|indésirables|pourriel"
+        "|correo no deseado|no deseado|posta indesiderata|ongewenste e-mail|ongewenst|skräppost|wiadomości-śmieci"
+        "|lixo eletrônico|нежелательная почта|迷惑メール".split("|")
     ),
-    "unsent mail": frozenset(("outbox", "postausgang", "boîte d'envoi", "bandeja de salida", "posta in uscita", "postvak uit")),
+    "unsent mail": frozenset("outbox|postausgang|boîte d'envoi|bandeja de salida|posta in uscita|postvak uit".split("|")),
 }
 """The names of such folders on servers that do not tell special uses."""
 
@@ -228,15 +228,11 @@ class AccountImport:
             return Progress(account=name)
         except OSError as error:
             raise InputFileError(self.memory, f"cannot be read: {error.strerror}") from error
-        try:
-            known = json.loads(text)
-            if known.pop("format") != FORMAT or known["account"] != name:
-                raise ValueError
-            known["folders"] = {folder: (int(validity), int(uid)) for folder, (validity, uid) in known["folders"].items()}
-            return Progress(**known)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        progress = _read_progress(text)
+        if progress is None or progress.account != name:
             reason = f"is of another import; delete it and {self.unfinished.name} to begin again, or choose another --out"
-            raise InputFileError(self.memory, reason) from error
+            raise InputFileError(self.memory, reason)
+        return progress
 
     def run(self, account: Account, chosen: Iterable[Chosen], reading: Reading, tell: Callable[[str, int, int], None]) -> int:
         """Read the folders to their ends; tell is called with a folder, mails read in it, and mails in it.
@@ -308,3 +304,15 @@ class AccountImport:
         self.progress.folders[folder] = (validity, uid)
         with open_new(self.memory) as memory:
             json.dump({"format": FORMAT, **asdict(self.progress)}, memory)
+
+
+def _read_progress(text: str) -> Progress | None:
+    """Read what a file remembers; None where it is none of ours."""
+    try:
+        known = json.loads(text)
+        if known.pop("format") != FORMAT:
+            return None
+        known["folders"] = {folder: (int(validity), int(uid)) for folder, (validity, uid) in known["folders"].items()}
+        return Progress(**known)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None

@@ -25,7 +25,7 @@ _ANSWER_KEYS: Final = ("category", "categories", "label", "labels", "intent")
 
 
 def read_json_lines(file: Path, reading: Reading) -> Iterator[Example]:
-    """Read a file of JSON lines, lazily. What is no JSON or has no text is skipped; raises InputFileError for the whole file."""
+    """Read a file of JSON lines, lazily. What is no JSON or has no text is skipped. Raises InputFileError for a whole file."""
     roles: dict[frozenset[str], Roles] = {}
     try:
         with file.open(encoding=reading.columns.encoding, newline="\n") as lines:

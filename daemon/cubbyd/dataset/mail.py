@@ -20,7 +20,7 @@ DIGEST_CHARS = 16
 
 
 def pseudonym(kind: str, value: str) -> str:
-    """Give a name that is equal for equal values and does not show them. It is no secret: the value can be guessed and tried."""
+    """Give a name that is equal for equal values and does not show them; no secret, since a value can be guessed and tried."""
     return f"{kind}-{sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:DIGEST_CHARS]}" if value else ""
 
 

@@ -19,7 +19,6 @@ UNFILED: Final = frozenset(("", "inbox", "new", "cur"))
 """Folders that say nothing of what is in them."""
 
 
-
 def read_mbox(file: Path, reading: Reading) -> Iterator[Example]:
     """Read an mbox file (RFC 4155), one mail in memory at a time; the place of a mail is its number in the file."""
     label = "" if file.stem.casefold() in UNFILED else file.stem

@@ -111,7 +111,8 @@ def _fold(rows: Signatures) -> NDArray[np.uint64]:
 def _heads(same: Places) -> Places:
     """For each place that equals the one before it, give the first place of its run."""
     begins = np.concatenate([[True], same[1:] != same[:-1] + 1])
-    return (same[begins] - 1)[np.cumsum(begins) - 1]
+    heads: Places = (same[begins] - 1)[np.cumsum(begins) - 1]
+    return heads
 
 
 class Clusters:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Final
 
+from cubbyd.taxonomy import CategoryId
+
 WIDTH: Final = 760
 ROW: Final = 26
 TOP: Final = 64
@@ -19,7 +21,7 @@ MAX_ROWS: Final = 400
 """More bars are no picture; the smaller categories are left out, and the title says so."""
 
 
-def draw_balance(real: Mapping[str, int], synthetic: Mapping[str, int]) -> str:
+def draw_balance(real: Mapping[CategoryId, int], synthetic: Mapping[CategoryId, int]) -> str:
     """Draw the examples of each category, largest first: real ones and, behind them, those that a machine wrote."""
     totals = {label: real.get(label, 0) + synthetic.get(label, 0) for label in {**real, **synthetic}}
     ordered = sorted(totals, key=lambda label: (-totals[label], label))
@@ -29,7 +31,7 @@ def draw_balance(real: Mapping[str, int], synthetic: Mapping[str, int]) -> str:
     rows = (_row(place, label, real.get(label, 0), synthetic.get(label, 0), longest) for place, label in enumerate(shown))
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}" '
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" viewBox="0 0 {WIDTH} {height}"',
             'font-family="system-ui, sans-serif" font-size="13" role="img" aria-label="Examples of each category">',
             f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
             *_head(sum(totals.values()), len(ordered), len(shown), sum(synthetic.values())),

@@ -1,4 +1,4 @@
-"""What every reader of a source is given and gives back: names of columns, meanings of codes, and a record of what it skipped."""
+"""What every reader of a source is given and gives back: names of columns, meanings of codes, what it skipped."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ class Splitter:
         self._deal(free, sides, wanted)
         if wanted[TEST] and TEST not in sides:
             raise CannotSplit(
-                "nothing can go into the test set: everything belongs together, or is synthetic; tie less, with --group-by thread"
+                "nothing can go into the test set: all belongs together or is synthetic; tie less, with --group-by thread"
             )
         return self._describe(sides, roots, members, bound, common, border)
 
@@ -267,7 +267,7 @@ def _quotas(counts: Counter[int], targets: dict[int, int], total: int) -> Quotas
 
 
 def _choose(labels: Counter[int], rest: Quotas, random: Random) -> int:
-    """Choose the side that wants most of a group's labels, and not many that it has enough of; among equals, by what is left."""
+    """Choose the side that wants most of a group's labels, and not many that it has enough of; else by what is left."""
     gains = [sum(min(count, 2 * side[label] - count) for label, count in labels.items()) for side in rest]
     best = max(gains)
     equal = [side for side, gain in enumerate(gains) if gain == best]

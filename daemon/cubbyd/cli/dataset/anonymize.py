@@ -21,10 +21,14 @@ from cubbyd.redaction import Redactor
 @click.argument("examples", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The masked examples.")
 @click.option("--roster", type=click.Path(path_type=Path), metavar="FILE", help="A list of names; else the configuration's.")
-@click.option("--drop-leaks", is_flag=True, help="Leave out examples in which the last check finds something, and write the rest.")
+@click.option(
+    "--drop-leaks", is_flag=True, help="Leave out examples in which the last check finds something, and write the rest."
+)
 @json_option
 @click.pass_obj
-def command(config_file: Path | None, *, examples: Path, out: Path, roster: Path | None, drop_leaks: bool, as_json: bool) -> None:
+def command(
+    config_file: Path | None, *, examples: Path, out: Path, roster: Path | None, drop_leaks: bool, as_json: bool
+) -> None:
     """Mask names, addresses and numbers in EXAMPLES; ids, threads and senders get new names, of dates the day is left.
 
     Writes nothing and ends with 1 where the last check finds a name of the roster or an address, unless --drop-leaks is
@@ -70,8 +74,8 @@ def _redactor(config_file: Path | None, roster: Path | None) -> Redactor:
 def _refusal(masking: Masking) -> str:
     lines = ", ".join(map(str, masking.leaking)) + (", …" if masking.leaking_examples > len(masking.leaking) else "")
     return (
-        f"after masking there is still {', '.join(masking.leaks)} in {masking.leaking_examples} examples (lines {lines}); nothing "
-        "was written; change those lines, or leave them out with --drop-leaks"
+        f"after masking there is still {', '.join(masking.leaks)} in {masking.leaking_examples} examples (lines {lines}); "
+        "nothing was written; change those lines, or leave them out with --drop-leaks"
     )
 
 

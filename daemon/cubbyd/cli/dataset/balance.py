@@ -16,7 +16,9 @@ from cubbyd.dataset.balance import Trimmer, advise, count_categories, recommend
 
 @click.command()
 @click.argument("examples", type=click.Path(path_type=Path))
-@click.option("--at-most", type=click.IntRange(1), metavar="N", help="Keep at most N of each category: the most varied, real ones first.")
+@click.option(
+    "--at-most", type=click.IntRange(1), metavar="N", help="Keep at most N of each category: the most varied, real ones first."
+)
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where to write what is kept.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1))
 @json_option

@@ -67,7 +67,8 @@ def bar(count: int, longest: int, width: int = 40) -> str:
     if not count:
         return ""
     eighths = max(1, round(count / max(1, longest) * width * 8))
-    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+    whole, part = divmod(eighths, 8)
+    return "█" * whole + " ▏▎▍▌▋▊▉"[part].strip()
 
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:

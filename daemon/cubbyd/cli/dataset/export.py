@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -32,27 +33,17 @@ from cubbyd.taxonomy import Taxonomy
 @click.option("--format", "form", type=click.Choice(list(ExportFormat)), required=True, help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE")
 @click.option(
-    "--answer", type=click.Choice(list(Answer)), help="What the model is to answer; else json for chat, code or id otherwise."
+    "--answer", type=click.Choice(list(Answer)), help="What the model is to answer; else json for chat, code for completion."
 )
-@click.option("--system", type=click.Path(path_type=Path), metavar="FILE", help="Chat: instructions other than the classifier's.")
+@click.option(
+    "--system", type=click.Path(path_type=Path), metavar="FILE", help="Chat: instructions other than the classifier's."
+)
 @click.option("--separator", default=SEPARATOR, help="Completion: what ends a prompt. \\n is a line end.")
 @click.option("--ending", default=ENDING, help="Completion: what ends a completion.")
 @click.option("--mark", is_flag=True, help="Begin with a byte order mark, for Azure and Excel.")
 @json_option
 @click.pass_obj
-def command(
-    config_file: Path | None,
-    *,
-    examples: Path,
-    form: str,
-    out: Path,
-    answer: str | None,
-    system: Path | None,
-    separator: str,
-    ending: str,
-    mark: bool,
-    as_json: bool,
-) -> None:
+def command(config_file: Path | None, /, *, examples: Path, form: str, out: Path, as_json: bool, **options: Any) -> None:
     r"""Write EXAMPLES as chat messages, as prompt and completion, or as CSV.
 
     Chat messages are what the hosted classifier of the configuration sends and expects. The text is exported as it stands:
@@ -65,20 +56,10 @@ def command(
     """
     if out.resolve() == examples.resolve():
         raise click.UsageError("--out is the file of examples itself; choose another")
-    taxonomy, wanted = optional_taxonomy(config_file), ExportFormat(form)
-    usual = Answer.JSON if wanted is ExportFormat.CHAT else Answer.CODE if taxonomy and wanted is not ExportFormat.CSV else Answer.ID
-    chosen = Answer(answer) if answer else usual
-    how = Exporting(
-        answer=chosen,
-        codes=make_codes(chosen, taxonomy),
-        text=_text(wanted),
-        system=_instructions(system, taxonomy) if wanted is ExportFormat.CHAT else "",
-        separator=separator.replace("\\n", "\n"),
-        ending=ending.replace("\\n", "\n"),
-    )
+    how = _how(ExportFormat(form), optional_taxonomy(config_file), options)
     done = Exported()
-    with open_new(out, mark=mark) as stream:
-        stream.writelines(export_lines(read_with_progress(examples, "exporting"), wanted, how, done))
+    with open_new(out, mark=options["mark"]) as stream:
+        stream.writelines(export_lines(read_with_progress(examples, "exporting"), ExportFormat(form), how, done))
     facts = {"out": str(out), "examples": done.written, "without_label": done.unlabeled, "several_labels": done.several_labels}
     if as_json:
         say_json(facts)
@@ -86,8 +67,23 @@ def command(
     click.echo(f"Wrote {done.written:,} examples to {out}.")
     if done.unlabeled:
         click.echo(f"  left out, because there is no label: {done.unlabeled:,}")
-    if done.several_labels and chosen is Answer.JSON:
+    if done.several_labels and how.answer is Answer.JSON:
         click.echo(f"  with several labels, of which the first alone was written: {done.several_labels:,}")
+
+
+def _how(form: ExportFormat, taxonomy: Taxonomy | None, options: Mapping[str, Any]) -> Exporting:
+    usual = Answer.CODE if taxonomy is not None and form is ExportFormat.COMPLETION else Answer.ID
+    if form is ExportFormat.CHAT:
+        usual = Answer.JSON
+    answer = Answer(options["answer"]) if options["answer"] else usual
+    return Exporting(
+        answer=answer,
+        codes=make_codes(answer, taxonomy),
+        text=_text(form),
+        system=_instructions(options["system"], taxonomy) if form is ExportFormat.CHAT else "",
+        separator=options["separator"].replace("\\n", "\n"),
+        ending=options["ending"].replace("\\n", "\n"),
+    )
 
 
 def _text(form: ExportFormat) -> Callable[[Example], str]:

@@ -23,14 +23,21 @@ ACCOUNT = "imap:"
 @click.command()
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file of examples to write.")
-@click.option("--format", "kind", type=click.Choice(list(SourceKind)), help="What the sources are; else told by name and content.")
+@click.option(
+    "--format", "kind", type=click.Choice(list(SourceKind)), help="What the sources are; else told by name and content."
+)
 @click.option("--subject", default="", metavar="COLUMN", help="The column or key of the subject.")
 @click.option("--body", default="", metavar="COLUMN", help="That of the text.")
 @click.option("--label", default="", metavar="COLUMN", help="That of the label.")
 @click.option("--one-hot", default="", metavar="A,B,...", help="Labels of columns of 0 and 1, for a CSV without a heading.")
 @click.option("--encoding", default="utf-8-sig", show_default=True, help="Of CSV and JSON lines; Excel often writes cp1252.")
 @click.option(
-    "--map", "--codes", "meanings", type=click.Path(path_type=Path), metavar="FILE", help="Lines `CODE = label` or `Folder = label`."
+    "--map",
+    "--codes",
+    "meanings",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Lines `CODE = label` or `Folder = label`.",
 )
 @click.option("--separator", default="", help="What ends a prompt; else the usual ones are tried. \\n is a line end.")
 @click.option("--ending", default="", help="What ends a completion; else the usual ones are tried.")
@@ -39,7 +46,7 @@ ACCOUNT = "imap:"
 @click.option("--all-folders", is_flag=True, help="Of an account: also folders of no category; their name is the label.")
 @json_option
 @click.pass_obj
-def command(config_file: Path | None, *, sources: tuple[str, ...], out: Path, as_json: bool, **options: Any) -> None:
+def command(config_file: Path | None, /, *, sources: tuple[str, ...], out: Path, as_json: bool, **options: Any) -> None:
     """Read SOURCES and write examples, one JSON object a line.
 
     A source is a file of JSON lines (any keys; prompt and completion; chat messages), a CSV file (also a column of 0 and 1

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +17,7 @@ from cubbyd.dataset.split import LARGE_GROUP, SIDES, TEST, Division, Part, Tie, 
 from cubbyd.dataset.writer import open_new, spell_line
 
 
-class _PartType(click.ParamType):
+class _PartType(click.ParamType[Part]):
     """A share ("20%", "0.2") or a count ("150")."""
 
     name = "share or count"
@@ -61,19 +63,7 @@ BY_DATE = frozenset((Tie.THREAD, Tie.NEAR))
 @click.option("--test-by-date", is_flag=True, help="The newest examples are the test: how a model does on next month's mail.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="The same seed, the same sets.")
 @json_option
-def command(
-    *,
-    examples: Path,
-    out: Path,
-    train: Part | None,
-    validation: Part | None,
-    test: Part | None,
-    eighty_twenty: bool,
-    group_by: tuple[str, ...],
-    test_by_date: bool,
-    seed: int,
-    as_json: bool,
-) -> None:
+def command(*, examples: Path, out: Path, as_json: bool, **options: Any) -> None:
     """Divide EXAMPLES into train.jsonl, validation.jsonl and test.jsonl; each gets its share of every category.
 
     Threads, senders and near-duplicates stay on one side. Synthetic examples, and what belongs together with them, are for
@@ -84,16 +74,8 @@ def command(
       cubbyd dataset split examples.jsonl --test 20% --validation 10% --out sets
       cubbyd dataset split examples.jsonl --80-20 --test-by-date --out sets
     """
-    if eighty_twenty and (train or validation or test):
-        raise click.UsageError("--80-20 says it all; leave --train, --validation and --test out")
-    wish = Wish(
-        validation=Part() if eighty_twenty else validation or Part(share=0.1),
-        test=test or Part(share=0.2),
-        ties=_ties(group_by, by_date=test_by_date),
-        newest_in_test=test_by_date,
-        seed=seed,
-    )
-    division = split(read_with_progress(examples, "looking"), wish)
+    train: Part | None = options["train"]
+    division = split(read_with_progress(examples, "looking"), _wish(options))
     keep = _thin_out(division, train) if train else division.sides
     digests = _write(examples, out, keep)
     left_out = len(division.sides) - sum(keep.count(side) for side in range(len(SIDES)))
@@ -101,6 +83,21 @@ def command(
         say_json(_as_json(division, out, digests, left_out))
     else:
         _print(division, out, left_out)
+
+
+def _wish(options: Mapping[str, Any]) -> Wish:
+    parts = {name: options[name] for name in ("train", "validation", "test") if options[name]}
+    if options["eighty_twenty"] and parts:
+        raise click.UsageError("--80-20 says it all; leave --train, --validation and --test out")
+    usual = Part() if options["eighty_twenty"] else Part(share=0.1)
+    by_date = options["test_by_date"]
+    return Wish(
+        validation=parts.get("validation", usual),
+        test=parts.get("test", Part(share=0.2)),
+        ties=_ties(options["group_by"], by_date=by_date),
+        newest_in_test=by_date,
+        seed=options["seed"],
+    )
 
 
 def _ties(chosen: tuple[str, ...], *, by_date: bool) -> frozenset[Tie]:

@@ -55,9 +55,7 @@ def _draw(picture: Path, stats: Stats) -> None:
     from cubbyd.dataset.writer import open_new
 
     made = {origin for origin in stats.origins if origin.partition(":")[0] == SYNTHETIC}
-    synthetic = {
-        label: sum(stats.origins[origin][label] for origin in made) for label in stats.categories
-    }
+    synthetic = {label: sum(stats.origins[origin][label] for origin in made) for label in stats.categories}
     real = {label: count - synthetic[label] for label, count in stats.categories.items()}
     with open_new(picture) as stream:
         stream.write(draw_balance(real, synthetic))
@@ -133,7 +131,9 @@ def _sentences(stats: Stats) -> list[str]:
     if stats.several_labels:
         lines.append(f"with several labels: {stats.several_labels:,}")
     if stats.imbalance > 1:
-        lines.append(f"the largest category has {stats.imbalance:.1f} times the examples of the smallest: `cubbyd dataset balance`")
+        lines.append(
+            f"the largest category has {stats.imbalance:.1f} times the examples of the smallest: `cubbyd dataset balance`"
+        )
     if stats.small:
         lines.append(f"fewer than {FEW} examples, too few to measure: {', '.join(map(printable, stats.small[:10]))}")
     return lines

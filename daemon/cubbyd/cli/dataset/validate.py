@@ -16,7 +16,12 @@ from cubbyd.errors import EXIT_FAILED
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--for", "target", type=click.Choice(list(Target)), default=Target.CUBBYD.value, show_default=True, help="Who is to read it."
+    "--for",
+    "target",
+    type=click.Choice(list(Target)),
+    default=Target.CUBBYD.value,
+    show_default=True,
+    help="Who is to read it.",
 )
 @json_option
 @click.pass_obj
