@@ -37,29 +37,29 @@ SPECIAL: Final[Mapping[str, str]] = {
 }
 """Special uses (RFC 6154, RFC 8457) of folders that say nothing of what a mail is about."""
 
-NAMED: Final[Mapping[str, frozenset[str]]] = {
-    "sent mail": frozenset(
+NAMED: Final[Mapping[str, str]] = {
+    "sent mail": (
         "sent|sent items|sent messages|sent mail|gesendet|gesendete elemente|gesendete objekte|envoyés|éléments envoyés"
         "|messages envoyés|enviados|elementos enviados|posta inviata|inviata|verzonden|verzonden items|skickat|sendt|wysłane"
-        "|itens enviados|отправленные|送信済み".split("|")
+        "|itens enviados|отправленные|送信済み"
     ),
-    "drafts": frozenset(
+    "drafts": (
         "drafts|draft|entwürfe|brouillons|borradores|bozze|concepten|utkast|kladder|wersje robocze|szkice|rascunhos|черновики"
-        "|下書き".split("|")
+        "|下書き"
     ),
-    "trash": frozenset(
+    "trash": (
         "trash|deleted items|deleted messages|bin|papierkorb|gelöscht|gelöschte elemente|gelöschte objekte|corbeille"
         "|éléments supprimés|papelera|elementos eliminados|cestino|posta eliminata|prullenbak|verwijderde items|papperskorgen"
-        "|kosz|elementy usunięte|lixeira|удаленные|корзина|ゴミ箱".split("|")
+        "|kosz|elementy usunięte|lixeira|удаленные|корзина|ゴミ箱"
     ),
-    "junk": frozenset(
+    "junk": (
         "junk|spam|junk e-mail|junk email|bulk mail|unerwünscht|junk-e-mail|werbung|courrier indésirable|indésirables|pourriel"
         "|correo no deseado|no deseado|posta indesiderata|ongewenste e-mail|ongewenst|skräppost|wiadomości-śmieci"
-        "|lixo eletrônico|нежелательная почта|迷惑メール".split("|")
+        "|lixo eletrônico|нежелательная почта|迷惑メール"
     ),
-    "unsent mail": frozenset("outbox|postausgang|boîte d'envoi|bandeja de salida|posta in uscita|postvak uit".split("|")),
+    "unsent mail": ("outbox|postausgang|boîte d'envoi|bandeja de salida|posta in uscita|postvak uit"),
 }
-"""The names of such folders on servers that do not tell special uses."""
+"""The names of such folders on servers that do not tell special uses; lower case, separated by |."""
 
 
 class Mail(Protocol):
@@ -197,7 +197,7 @@ def _label(
     if listed.name.casefold() == inbox.casefold():
         return "", "the inbox: nobody has filed its mail"
     for what, names in NAMED.items():
-        if last.casefold() in names:
+        if last.casefold() in names.split("|"):
             return "", f"folder of {what}, by its name"
     categories = ours.get(listed.name.casefold(), ())
     if len(categories) == 1:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from cubbyd.dataset.example import Example
-from cubbyd.dataset.mail import body_of
+from cubbyd.dataset.mail import body_of, subject_of
 from cubbyd.message.parser import from_text
 from cubbyd.redaction import Redactor
 
@@ -54,7 +54,7 @@ def anonymize(examples: Iterable[Example], redactor: Redactor, masking: Masking)
             continue
         yield replace(
             example,
-            subject=masked.subject,
+            subject=subject_of(masked),
             body=body_of(masked.text, masked.quoted) or ("" if masked.subject else "…"),
             id=f"a{masking.examples}",
             group=_number(numbers, "g", example.group),

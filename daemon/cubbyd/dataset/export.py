@@ -122,7 +122,7 @@ def _code(example: Example, label: CategoryId, how: Exporting) -> str:
     if not how.codes:
         return label
     if label not in how.codes:
-        raise CannotExport(f"line {example.line}: the label {label!r} has no code; there are {', '.join(how.codes)}")
+        raise CannotExport(f"line {example.line}: the label {label!r} has no code, unlike {', '.join(how.codes)}")
     return how.codes[label]
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from cubbyd.dataset.column import Roles, find_roles, make_example, read_values
 from cubbyd.dataset.example import Example
+from cubbyd.dataset.mail import body_of
 from cubbyd.dataset.reading import Reading
 from cubbyd.errors import InputFileError
 
@@ -20,7 +21,7 @@ ENDINGS: Final = (" END", "\nEND", "###", "<|endoftext|>", "END")
 """What usually ends a completion."""
 
 _SUBJECT: Final = re.compile(r"\s*(?:<mail>\s*)?(?:Subject|Betreff)\s?:[ \t]*([^\n]*)(?:\n|$)", re.IGNORECASE)
-_FRAME: Final = re.compile(r"\s*</?(?:mail|quoted)>[ \t]*$", re.MULTILINE)
+_QUOTED: Final = re.compile(r"\n<quoted>\n(.*)\n</quoted>(?=\s*(?:</mail>)?\s*$)", re.DOTALL)
 _ANSWER_KEYS: Final = ("category", "categories", "label", "labels", "intent")
 
 
@@ -105,7 +106,10 @@ def _take_subject(text: str) -> tuple[str, str]:
     """Tell "Subject: …" in the first line from the rest, and take our own frame off."""
     match = _SUBJECT.match(text)
     subject, rest = (match[1].strip(), text[match.end() :]) if match else ("", text)
-    return subject, _FRAME.sub("", rest).strip()
+    if match and text.lstrip().startswith("<mail>"):
+        rest = rest.partition("\n")[2] if rest.startswith("\n") else rest.partition("\n\n")[2]  # attachments, marks
+    rest = _QUOTED.sub(lambda quoted: "\n\n" + body_of("", quoted[1]), rest)
+    return subject, rest.strip().removesuffix("</mail>").strip()
 
 
 # --- chat messages -----------------------------------------------------------------------------------------------------
