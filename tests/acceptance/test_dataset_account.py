@@ -84,9 +84,7 @@ def test_a_list_says_what_other_folders_mean(cubbyd: Cubbyd, outside: Outside) -
     assert ("who mows the lawn", "meals") in [(one["subject"], one["label"]) for one in examples(cubbyd.folder / "e.jsonl")]
 
 
-def test_a_server_with_a_prefix_and_dots_has_the_same_folders(
-    tmp_path: Path, dovecots: dict[str, Dovecot], user: str
-) -> None:
+def test_a_server_with_a_prefix_and_dots_has_the_same_folders(tmp_path: Path, dovecots: dict[str, Dovecot], user: str) -> None:
     server = start_dovecot(dovecots, MAILDIRPP)
     with Outside(server, user) as outside:
         fill(outside, {"INBOX.Absence": ["Emma is ill"], "INBOX.Trash": ["old"]})

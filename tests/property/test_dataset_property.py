@@ -18,7 +18,22 @@ from cubbyd.dataset.stats import collect_stats, digest
 from cubbyd.taxonomy import CategoryId
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
-WORDS = "fever invoice lunch pickup nap coat garden bus song tooth paint bread shoe hat star moon".split()
+WORDS = [
+    "fever",
+    "invoice",
+    "lunch",
+    "pickup",
+    "nap",
+    "coat",
+    "garden",
+    "bus",
+    "song",
+    "tooth",
+    "paint",
+    "bread",
+    "shoe",
+    "hat",
+]
 
 texts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=12).map(" ".join)
 names = st.sampled_from(["", "", "a", "b", "c"])

@@ -25,13 +25,12 @@ class Names:
     """What an account says of its folders; nothing can be read in it."""
 
     listed: tuple[ListedFolder, ...]
-    names: FolderNames = FolderNames(prefix="INBOX.", delimiter=".")
 
     def folders(self) -> tuple[ListedFolder, ...]:
         return self.listed
 
     def name_on_server(self, folder: str) -> str:
-        return self.names.on_server(folder)
+        return FolderNames(prefix="INBOX.", delimiter=".").on_server(folder)
 
     def select(self, folder: str, *, read_only: bool) -> ListedFolder:
         raise AssertionError((folder, read_only))
@@ -73,7 +72,9 @@ def test_a_special_folder_is_never_read_whatever_it_is_called(use: str) -> None:
     assert list(skipped.values()) == [["INBOX.Absence"]]
 
 
-@pytest.mark.parametrize("name", ["Sent Items", "Gesendet", "Entwürfe", "Corbeille", "Correo no deseado", "SPAM", "Papierkorb", "ゴミ箱"])
+@pytest.mark.parametrize(
+    "name", ["Sent Items", "Gesendet", "Entwürfe", "Corbeille", "Correo no deseado", "SPAM", "Papierkorb", "ゴミ箱"]
+)
 def test_without_special_uses_such_folders_are_known_by_their_names(name: str) -> None:
     assert chosen((f"INBOX.{name}", ""), every=True)[0] == {}
     assert chosen((f"INBOX.{name}", ""), **{f"INBOX.{name}": "absence"})[0] == {f"INBOX.{name}": "absence"}

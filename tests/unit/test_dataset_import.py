@@ -120,7 +120,9 @@ def test_dates_are_iso_or_seconds_and_senders_become_pseudonyms(tmp_path: Path) 
         ("Mail/Meals", ("meals",)),
     ],
 )
-def test_a_completion_is_a_code_a_letter_a_list_or_a_vector(tmp_path: Path, completion: object, labels: tuple[str, ...]) -> None:
+def test_a_completion_is_a_code_a_letter_a_list_or_a_vector(
+    tmp_path: Path, completion: object, labels: tuple[str, ...]
+) -> None:
     file = lines(tmp_path / "old.jsonl", {"prompt": "Subject: Tuition\n\nThe fee\n\n###\n\n", "completion": completion})
 
     assert taken(file, known()) == [("Tuition", "The fee", labels)]
@@ -134,7 +136,9 @@ def test_codes_of_the_users_own_list_count_before_those_of_the_configuration(tmp
     assert taken(file, how) == [("", "mail 3", ("meals",)), ("", "mail x", ("absence",))]
 
 
-@pytest.mark.parametrize(("text", "said"), [("3 billing", "line 1: write CODE = label"), ("3=a\n3=b", "line 2: '3' stands there twice")])
+@pytest.mark.parametrize(
+    ("text", "said"), [("3 billing", "line 1: write CODE = label"), ("3=a\n3=b", "line 2: '3' stands there twice")]
+)
 def test_a_faulty_list_of_codes_is_named(tmp_path: Path, text: str, said: str) -> None:
     (tmp_path / "codes").write_text(text)
 
@@ -156,7 +160,13 @@ def test_chat_messages_are_the_last_question_and_its_answer(tmp_path: Path) -> N
     how = known()
     file = lines(
         tmp_path / "chat.jsonl",
-        {"messages": [system, {"role": "user", "content": framed}, {"role": "assistant", "content": '{"category": "billing"}'}]},
+        {
+            "messages": [
+                system,
+                {"role": "user", "content": framed},
+                {"role": "assistant", "content": '{"category": "billing"}'},
+            ]
+        },
         {"messages": [{"role": "user", "content": "Lunch?"}, {"role": "assistant", "content": "12", "weight": 1}]},
         {"messages": [{"role": "user", "content": "Lunch?"}, {"role": "assistant", "content": "12", "weight": 0}]},
         {"messages": [system]},
@@ -286,7 +296,13 @@ def test_what_a_source_is_is_told_by_name_or_content(tmp_path: Path) -> None:
     for name, content in {"a": b"From x\n", "b": b"\xef\xbb\xbf{}", "c": b"???"}.items():
         (tmp_path / name).write_bytes(content)
 
-    assert [tell_kind(tmp_path / name) for name in ("a", "b", "x.CSV", "x.eml", ".")] == ["mbox", "jsonl", "csv", "eml", "mails"]
+    assert [tell_kind(tmp_path / name) for name in ("a", "b", "x.CSV", "x.eml", ".")] == [
+        "mbox",
+        "jsonl",
+        "csv",
+        "eml",
+        "mails",
+    ]
     with pytest.raises(InputFileError, match="cannot tell what this is; say it with --format, one of jsonl, csv, mbox"):
         tell_kind(tmp_path / "c")
 
@@ -342,7 +358,10 @@ def test_public_data_is_read_whole(shared: Path, tmp_path: Path) -> None:
     count = sum(1 for _ in read_source(shared / "data" / "banking77" / "data.jsonl", how))
     table = tmp_path / "b.csv"
     with table.open("w", newline="") as stream:
-        rows = [["query", "intent"], *([one.body, *one.labels] for one in read_source(shared / "data/banking77/data.jsonl", how))]
+        rows = [
+            ["query", "intent"],
+            *([one.body, *one.labels] for one in read_source(shared / "data/banking77/data.jsonl", how)),
+        ]
         csv.writer(stream).writerows(rows)
 
     assert (count, sum(1 for _ in read_source(table, how)), how.skips.counts) == (13_083, 13_083, {})

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from cubbyd.dataset.example import Example
-from cubbyd.dataset.mail import body_of, subject_of
+from cubbyd.dataset.example import Example, body_of
+from cubbyd.dataset.mail import subject_of
 from cubbyd.message.parser import from_text
 from cubbyd.redaction import Redactor
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cubbyd.dataset.example import Example, parse_date
-from cubbyd.dataset.mail import pseudonym
+from cubbyd.dataset.pseudonym import pseudonym
 from cubbyd.dataset.reading import Columns, Reading
 from cubbyd.errors import InputFileError
 

@@ -99,6 +99,12 @@ def example_to_json(example: Example) -> dict[str, Any]:
     return {"subject": example.subject, "body": example.body, **labels, **named, **date}
 
 
+def body_of(text: str, quoted: str) -> str:
+    """Put text and quoted mail together so that reading tells them apart again."""
+    marked = "\n".join(f"> {line}" for line in quoted.split("\n")) if quoted else ""
+    return "\n\n".join(filter(None, (text, marked)))
+
+
 def parse_date(text: str) -> datetime | None:
     """Read an ISO 8601 time with a zone, or a day, which is midnight UTC; None where it is neither."""
     try:

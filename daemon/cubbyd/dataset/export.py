@@ -122,7 +122,7 @@ def _code(example: Example, label: CategoryId, how: Exporting) -> str:
     if not how.codes:
         return label
     if label not in how.codes:
-        raise CannotExport(f"line {example.line}: the label {label!r} has no code, unlike {', '.join(how.codes)}")
+        raise CannotExport(f"line {example.line}: {label!r} has no code, unlike {', '.join(how.codes)}")
     return how.codes[label]
 
 
@@ -144,5 +144,5 @@ def plain_text(example: Example) -> str:
 
 
 def restore_placeholders(text: str) -> str:
-    """Put placeholders back into square brackets, which reading took for imitations: a masked data set is read a second time."""
+    """Put placeholders back into square brackets, which reading took for imitations: masked text is read twice."""
     return _BRACKETED.sub(r"[\1]", text)

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cubbyd.dataset.column import Roles, find_roles, make_example, read_values
-from cubbyd.dataset.example import Example
-from cubbyd.dataset.mail import body_of
+from cubbyd.dataset.example import Example, body_of
 from cubbyd.dataset.reading import Reading
 from cubbyd.errors import InputFileError
 

@@ -1,33 +1,19 @@
 """A mail as an example: read by the package's own parser, so that training sees the text that serving sees.
 
 The body is what was written now, then the quoted mail behind "> "; the subject begins with "Re:" or "Fwd:" where the mail's own
-did. From these cubbyd.message.render makes the same subject, text and quoted mail again; of broken mails some one in fifty comes
-out a little different, mostly in where the quoted mail begins.
+did. From these cubbyd.message.render makes the same subject, text and quoted mail again; of broken mails some one in fifty
+comes out a little different, mostly in where the quoted mail begins.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from hashlib import sha256
 
-from cubbyd.dataset.example import Example
+from cubbyd.dataset.example import Example, body_of
+from cubbyd.dataset.pseudonym import pseudonym
 from cubbyd.message import ClassifierInput, parse, render, render_text
 from cubbyd.message.model import Flag, ParsedMessage
 from cubbyd.taxonomy import CategoryId
-
-DIGEST_CHARS = 16
-"""Of a pseudonym: 64 bits, so that two of a million are hardly ever alike."""
-
-
-def pseudonym(kind: str, value: str) -> str:
-    """Give a name that is equal for equal values and does not show them; no secret, since a value can be guessed and tried."""
-    return f"{kind}-{sha256(value.encode('utf-8', 'surrogatepass')).hexdigest()[:DIGEST_CHARS]}" if value else ""
-
-
-def body_of(text: str, quoted: str) -> str:
-    """Put text and quoted mail together so that reading tells them apart again."""
-    marked = "\n".join(f"> {line}" for line in quoted.split("\n")) if quoted else ""
-    return "\n\n".join(filter(None, (text, marked)))
 
 
 def subject_of(message: ParsedMessage) -> str:

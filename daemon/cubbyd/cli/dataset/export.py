@@ -30,10 +30,12 @@ from cubbyd.taxonomy import Taxonomy
 
 @click.command()
 @click.argument("examples", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(list(ExportFormat)), required=True, help="What to write.")
+@click.option("--format", "form", type=click.Choice([one.value for one in ExportFormat]), required=True, help="What to write.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE")
 @click.option(
-    "--answer", type=click.Choice(list(Answer)), help="What the model is to answer; else json for chat, code for completion."
+    "--answer",
+    type=click.Choice([one.value for one in Answer]),
+    help="What the model is to answer; else json for chat, code for completion.",
 )
 @click.option(
     "--system", type=click.Path(path_type=Path), metavar="FILE", help="Chat: instructions other than the classifier's."

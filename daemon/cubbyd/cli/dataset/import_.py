@@ -24,7 +24,10 @@ ACCOUNT = "imap:"
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The file of examples to write.")
 @click.option(
-    "--format", "kind", type=click.Choice(list(SourceKind)), help="What the sources are; else told by name and content."
+    "--format",
+    "kind",
+    type=click.Choice([one.value for one in SourceKind]),
+    help="What the sources are; else told by name and content.",
 )
 @click.option("--subject", default="", metavar="COLUMN", help="The column or key of the subject.")
 @click.option("--body", default="", metavar="COLUMN", help="That of the text.")

@@ -59,7 +59,12 @@ BY_DATE = frozenset((Tie.THREAD, Tie.NEAR))
 @click.option("--validation", type=PART, help="Share or count for choosing thresholds; else 10%.")
 @click.option("--test", type=PART, help="Share or count for measuring; else 20%.")
 @click.option("--80-20", "eighty_twenty", is_flag=True, help="80 % for training, 20 % for the test, no validation.")
-@click.option("--group-by", multiple=True, type=click.Choice([*Tie, "nothing"]), help="What stays together; else all of them.")
+@click.option(
+    "--group-by",
+    multiple=True,
+    type=click.Choice([*(tie.value for tie in Tie), "nothing"]),
+    help="What stays together; else all of them.",
+)
 @click.option("--test-by-date", is_flag=True, help="The newest examples are the test: how a model does on next month's mail.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 2**32 - 1), help="The same seed, the same sets.")
 @json_option

@@ -18,7 +18,7 @@ from cubbyd.errors import EXIT_FAILED
 @click.option(
     "--for",
     "target",
-    type=click.Choice(list(Target)),
+    type=click.Choice([one.value for one in Target]),
     default=Target.CUBBYD.value,
     show_default=True,
     help="Who is to read it.",
