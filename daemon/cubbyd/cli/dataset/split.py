@@ -164,9 +164,8 @@ def _write(file: Path, folder: Path, sides: bytes) -> dict[str, str]:
 
 def _notes(division: Division) -> list[str]:
     total = len(division.sides)
-    notes = [
-        f"{division.several:,} groups of several examples stay together; the largest has {division.largest_group:,}",
-    ]
+    together = f"{division.several:,} groups of several examples stay together; the largest has {division.largest_group:,}"
+    notes = [together if division.several else "no two examples belong together"]
     if division.largest_group > LARGE_GROUP * total:
         notes.append("one group holds more than a fifth of everything; tie less, with --group-by thread --group-by near")
     if division.common_senders:
@@ -184,7 +183,7 @@ def _notes(division: Division) -> list[str]:
 
 def _print(division: Division, out: Path, left_out: int) -> None:
     total = len(division.sides)
-    labels = sorted(set().union(*division.counts), key=lambda label: -sum(counts[label] for counts in division.counts))
+    labels = sorted(set().union(*division.counts), key=lambda label: (-sum(counts[label] for counts in division.counts), label))
     rows = [[label, *(counts[label] for counts in division.counts)] for label in labels]
     sizes = [division.size(place) for place in range(len(SIDES))]
     rows.append(["all", *(f"{size:,} ({100 * size / total:.1f} %)" for size in sizes)])
