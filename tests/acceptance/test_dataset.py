@@ -104,6 +104,30 @@ def test_trimming_is_done_on_request_alone_and_says_what_it_took(desk: Desk) -> 
 
 
 @pytest.mark.parametrize(
+    ("arguments", "sizes"),
+    [
+        ([], (50, 8, 14)),
+        (["--80-20"], (58, 0, 14)),
+        (["--train", "80%", "--test", "20%"], (58, 0, 14)),
+        (["--train", "0.7"], (50, 8, 14)),
+        (["--train", "20", "--validation", "0", "--test", "10"], (20, 0, 10)),
+        (["--train", "50%", "--validation", "10%", "--test", "20%"], (36, 7, 14)),
+    ],
+)
+def test_the_sides_are_as_large_as_wished(desk: Desk, arguments: list[str], sizes: tuple[int, ...]) -> None:
+    write_table(desk)
+    desk.call("dataset", "import", "mails.csv", "--out", "e.jsonl")
+
+    (facts,) = json_lines(
+        desk.call("dataset", "split", "e.jsonl", *arguments, "--group-by", "thread", "--out", "s", "--json").stdout
+    )
+
+    written = [desk.folder / "s" / f"{side}.jsonl" for side in ("train", "validation", "test")]
+    assert tuple(len(file.read_text().splitlines()) if file.exists() else 0 for file in written) == pytest.approx(sizes, abs=1)
+    assert facts["left_out"] == 72 - sum(len(file.read_text().splitlines()) for file in written if file.exists())
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
         (["import", "no.csv", "--out", "e.jsonl"], 1, "no.csv: does not exist; give a file, a folder, or imap:NAME"),

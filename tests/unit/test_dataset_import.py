@@ -215,6 +215,27 @@ def test_a_column_of_0_and_1_for_each_label(tmp_path: Path) -> None:
     assert how.skips.places == {"a column of a label holds neither 0 nor 1": ["5"]}
 
 
+def test_a_label_may_be_called_as_a_column_usually_is_and_rows_have_numbers(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text("id,text,date,question\n0,when,1,1\n1,what,0,1\n2,ill,0,0\n")
+
+    assert [(one.id, one.body, one.labels, one.date) for one in read_source(file, reading())] == [
+        ("0", "when", ("date", "question"), None),
+        ("1", "what", ("question",), None),
+        ("2", "ill", (), None),
+    ]
+
+
+def test_a_list_of_labels_is_told_from_a_name_with_a_comma(tmp_path: Path) -> None:
+    file = lines(
+        tmp_path / "a.jsonl", {"text": "x", "label": "Fees, late"}, {"text": "y", "label": "fees,late"}, {"label": "z"}
+    )
+    how = reading()
+
+    assert taken(file, how) == [("", "x", ("Fees, late",)), ("", "y", ("fees", "late"))]
+    assert how.skips.places == {"no key of the text": ["3"]}
+
+
 def test_a_one_hot_table_without_a_heading_needs_the_labels(tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_text("ill,1,0,0\nthe fee,0,1,0\n")

@@ -243,6 +243,7 @@ class AccountImport:
         try:
             handle = os.open(self.unfinished, os.O_RDWR | os.O_CREAT, OWNER_ALONE)
             with os.fdopen(handle, "r+b") as stream:
+                self._check_size(stream)
                 stream.truncate(self.progress.bytes)
                 stream.seek(self.progress.bytes)
                 reading.skips.counts.update(self.progress.skipped)  # of the time before
@@ -253,6 +254,11 @@ class AccountImport:
         except OSError as error:
             raise InputFileError(self.out, f"cannot be written: {error.strerror}; choose another file or folder") from error
         return self.progress.written
+
+    def _check_size(self, stream: BinaryIO) -> None:
+        if os.fstat(stream.fileno()).st_size < self.progress.bytes:
+            reason = f"is shorter than {self.memory.name} says; delete both and begin again"
+            raise InputFileError(self.unfinished, reason)
 
     def _read_folder(
         self,

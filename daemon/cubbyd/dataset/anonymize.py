@@ -31,6 +31,8 @@ class Masking:
     found_by: Counter[str] = field(default_factory=Counter)
     touched: int = 0
     """Examples in which something was masked."""
+    emptied: int = 0
+    """Examples of which nothing was left to read, a signature alone: left out."""
     leaks: Counter[str] = field(default_factory=Counter)
     """What is still there, in fixed phrases, by examples."""
     leaking: list[int] = field(default_factory=list)
@@ -52,10 +54,13 @@ def anonymize(examples: Iterable[Example], redactor: Redactor, masking: Masking)
         if done.leaks:
             _remember(masking, example, done.leaks)
             continue
+        if not (masked.subject or masked.text or masked.quoted):
+            masking.emptied += 1
+            continue
         yield replace(
             example,
             subject=subject_of(masked),
-            body=body_of(masked.text, masked.quoted) or ("" if masked.subject else "…"),
+            body=body_of(masked.text, masked.quoted),
             id=f"a{masking.examples}",
             group=_number(numbers, "g", example.group),
             sender=_number(numbers, "s", example.sender),

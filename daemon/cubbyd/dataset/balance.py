@@ -13,13 +13,12 @@ import numpy as np
 
 from cubbyd.dataset.example import Example
 from cubbyd.dataset.near import Signatures, sign
+from cubbyd.dataset.stats import EVEN
 from cubbyd.taxonomy import CategoryId
 
 MOST_REPEATS: Final = 5.0
 """A text that is shown more often is learned by heart."""
 
-EVEN: Final = 1.5
-"""Largest over smallest: up to here there is nothing to do."""
 SKEWED: Final = 10.0
 """From here weights alone no longer help a category that has few examples as well."""
 ENOUGH: Final = 50

@@ -63,7 +63,13 @@ def _read(
     if keys not in roles:
         if len(roles) > 1000:  # noqa: PLR2004  (lines that all differ: no memory for each)
             roles.clear()
-        roles[keys] = find_roles(file, sorted(keys), reading.columns, line=number)
+        try:
+            roles[keys] = find_roles(file, sorted(keys), reading.columns, line=number)
+        except InputFileError:
+            if not roles:
+                raise  # the first line: the file is of another make, or the user's key is wrong
+            reading.skips.skip("no key of the text", number)
+            return None
     return make_example(record, roles[keys], reading, number)
 
 

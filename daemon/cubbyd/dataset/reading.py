@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,8 @@ from cubbyd.taxonomy import CategoryId, Taxonomy
 
 SHOWN_PLACES: Final = 10
 """Places that are remembered for each reason; the rest are counted."""
+
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """One-character codes: the first category is A. Each is one token, without a blank before it."""
@@ -59,8 +62,9 @@ class Meanings:
             return (one,)
         if (flags := self._flags(value)) is not None:
             return flags
-        if "," in value or ";" in value:
-            return tuple(dict.fromkeys(found for piece in value.replace(";", ",").split(",") for found in self.find(piece)))
+        pieces = [piece.strip() for piece in value.replace(";", ",").split(",")]
+        if len(pieces) > 1 and all(self._is_label(piece) for piece in pieces):
+            return tuple(dict.fromkeys(found for piece in pieces for found in self.find(piece)))
         if value.isalnum() and all(self._one(letter) for letter in value):  # several one-character codes, run together
             return tuple(dict.fromkeys(found for letter in value if (found := self._one(letter))))
         return (CategoryId(value),)
@@ -68,6 +72,12 @@ class Meanings:
     def knows(self, label: CategoryId) -> bool:
         """Tell whether a label is one of the configuration's; without one, whatever is written is right."""
         return self.taxonomy is None or label in self.taxonomy
+
+    def _is_label(self, piece: str) -> bool:
+        """Tell a label in a list from a part of a name with a comma in it, as in "Fees, late"."""
+        if self.given or self.taxonomy is not None:
+            return self._one(piece) is not None
+        return _ID.fullmatch(piece) is not None
 
     def _one(self, value: str) -> CategoryId | None:
         if (meant := self.given.get(value)) is not None:

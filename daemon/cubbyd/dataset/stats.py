@@ -21,6 +21,9 @@ SHOWN: Final = 10
 
 QUANTILES: Final = (0.0, 0.1, 0.5, 0.9, 1.0)
 
+EVEN: Final = 1.5
+"""Largest category over smallest: up to here there is nothing to do."""
+
 FEW: Final = 20
 """Examples below which a category is too small to be measured."""
 

@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Final, TextIO
 
-from cubbyd.dataset.column import Roles, find_roles, make_example
+from cubbyd.dataset.column import USUAL, Roles, find_roles, make_example
 from cubbyd.dataset.example import Example
 from cubbyd.dataset.reading import Reading
 from cubbyd.errors import InputFileError
@@ -44,12 +44,13 @@ def _read(file: Path, stream: TextIO, reading: Reading) -> Iterator[Example]:
         raise InputFileError(file, "is empty, or begins with an empty line; the first line names the columns")
     if len(heading) > FEWEST_MARKS and _are_marks(heading[1:]):
         names = ["text", *_labels_without_heading(file, len(heading) - 1, reading)]
-        yield from _read_marks(file, chain([heading], rows), names, rows, reading)
+        yield from _read_marks(file, chain([heading], rows), names, rows, reading, names[:1])
         return
     second = next(rows, None)
     body = rows if second is None else chain([second], rows)
     if second is not None and _is_one_hot(file, heading, second, reading):
-        yield from _read_marks(file, body, heading, rows, reading)
+        words = _columns_of_words(heading, second)
+        yield from _read_marks(file, body, heading, rows, reading, words)
         return
     roles = find_roles(file, heading, reading.columns, line=1)
     for row in body:
@@ -80,11 +81,18 @@ def _make(row: Sequence[str], names: Sequence[str], roles: Roles, reading: Readi
 
 def _is_one_hot(file: Path, heading: Sequence[str], row: Sequence[str], reading: Reading) -> bool:
     """Tell a table with a column for each label: no column is the label, and those that play no part hold 0 and 1."""
-    roles = find_roles(file, heading, reading.columns, line=1)
-    if roles.label or len(row) != len(heading):
+    if len(row) != len(heading):
         return False
-    rest = [cell for name, cell in zip(heading, row, strict=True) if name not in roles.used]
-    return len(rest) >= FEWEST_MARKS and _are_marks(rest)
+    words = _columns_of_words(heading, row)
+    if not words or find_roles(file, heading, reading.columns, line=1).label in words:
+        return False
+    return len(heading) - len(words) >= FEWEST_MARKS
+
+
+def _columns_of_words(heading: Sequence[str], row: Sequence[str]) -> list[str]:
+    """Name the columns that are no label's: those that hold more than 0 or 1, and a number of the row."""
+    pairs = zip(heading, row, strict=True)
+    return [name for name, cell in pairs if cell.strip() not in MARKS or name.strip().casefold() in USUAL["id"]]
 
 
 def _labels_without_heading(file: Path, count: int, reading: Reading) -> Sequence[str]:
@@ -97,10 +105,10 @@ def _labels_without_heading(file: Path, count: int, reading: Reading) -> Sequenc
 
 
 def _read_marks(
-    file: Path, body: Iterator[list[str]], names: Sequence[str], rows: object, reading: Reading
+    file: Path, body: Iterator[list[str]], names: Sequence[str], rows: object, reading: Reading, words: Sequence[str]
 ) -> Iterator[Example]:
-    roles = find_roles(file, names[:1] if names[0] == "text" else names, replace(reading.columns, label=""), line=1)
-    marked = [place for place, name in enumerate(names) if name not in roles.used]
+    roles = find_roles(file, words, replace(reading.columns, label=""), line=1)
+    marked = [place for place, name in enumerate(names) if name not in words]
     for row in body:
         line: int = getattr(rows, "line_num", 0)
         if len(row) == len(names) and not _are_marks([row[place] for place in marked]):

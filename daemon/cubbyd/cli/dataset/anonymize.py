@@ -86,6 +86,7 @@ def _as_json(masking: Masking, out: Path, count: int) -> dict[str, object]:
         "touched": masking.touched,
         "masked": dict(masking.masked),
         "found_by": dict(masking.found_by),
+        "emptied": masking.emptied,
         "dropped": masking.leaking_examples,
         "dropped_lines": masking.leaking,
         "leaks": dict(masking.leaks),
@@ -100,6 +101,8 @@ def _print(masking: Masking, out: Path, count: int) -> None:
     click.echo(f"Wrote {count:,} examples to {out}; something was masked in {masking.touched:,} of {masking.examples:,}.")
     click.echo(f"masked: {_list(masking.masked)}")
     click.echo(f"found by: {_list(masking.found_by)}")
+    if masking.emptied:
+        click.echo(f"left out, because nothing but a signature was there: {masking.emptied:,}")
     if masking.leaking_examples:
         click.echo(f"left out, because something is still there: {masking.leaking_examples:,} ({_list(masking.leaks)})")
     click.echo("A rare event can name a family without any name: read through what you give away.")

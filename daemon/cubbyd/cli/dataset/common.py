@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from cubbyd.cli.output import printable
 from cubbyd.config import Config, find_config, load_config
 from cubbyd.dataset import Example, read_examples
 from cubbyd.dataset.reading import Skips
@@ -48,7 +49,7 @@ def say_skips(skips: Skips) -> None:
     """Say what was passed over and why, with the first places of each reason."""
     for heading, counts in (("skipped", skips.counts), ("taken, with a note", skips.notes)):
         for reason, count in counts.most_common():
-            places = skips.places.get(reason, [])
+            places = [printable(place) for place in skips.places.get(reason, [])]
             more = ", …" if count > len(places) else ""
             click.echo(f"  {heading}: {count:,} x {reason}" + (f" ({', '.join(places)}{more})" if places else ""))
 

@@ -94,15 +94,25 @@ def _wish(options: Mapping[str, Any]) -> Wish:
     parts = {name: options[name] for name in ("train", "validation", "test") if options[name]}
     if options["eighty_twenty"] and parts:
         raise click.UsageError("--80-20 says it all; leave --train, --validation and --test out")
-    usual = Part() if options["eighty_twenty"] else Part(share=0.1)
+    validation, test = _rest(parts) if not options["eighty_twenty"] else (Part(), Part(share=0.2))
     by_date = options["test_by_date"]
     return Wish(
-        validation=parts.get("validation", usual),
-        test=parts.get("test", Part(share=0.2)),
+        validation=validation,
+        test=test,
         ties=_ties(options["group_by"], by_date=by_date),
         newest_in_test=by_date,
         seed=options["seed"],
     )
+
+
+def _rest(parts: Mapping[str, Part]) -> tuple[Part, Part]:
+    """Give the parts for validation and test: those given, else the usual ones, as far as --train leaves room for them."""
+    room = 1.0 - sum(part.share for part in parts.values())
+    test = parts.get("test", Part(share=max(0.0, min(0.2, room))))
+    if "validation" in parts:
+        return parts["validation"], test
+    room -= 0.0 if "test" in parts else test.share
+    return Part(share=max(0.0, round(min(0.1, room), 6))), test
 
 
 def _ties(chosen: tuple[str, ...], *, by_date: bool) -> frozenset[Tie]:
@@ -113,6 +123,9 @@ def _ties(chosen: tuple[str, ...], *, by_date: bool) -> frozenset[Tie]:
     return frozenset(map(Tie, chosen)) or (BY_DATE if by_date else frozenset(Tie))
 
 
+ROUNDING = 0.01
+"""Groups are whole and shares are rounded: what so small a share leaves over is training too."""
+
 LEFT_OUT = 255
 """In the place of a side: no file."""
 
@@ -121,11 +134,11 @@ def _thin_out(division: Division, train: Part) -> bytes:
     """Leave training examples out where fewer are wanted than there are: every so many of them, evenly over the file."""
     there, total = division.size(0), len(division.sides)
     wanted = train.of(total)
-    if wanted > there:
+    if train.count and wanted > there:
         raise click.UsageError(f"--train wants {wanted} examples, and {there} are left; make validation or test smaller")
+    if wanted >= there or (not train.count and wanted + ROUNDING * total >= there):
+        return division.sides
     sides, seen = bytearray(division.sides), 0
-    if not train.count:
-        return bytes(sides)  # shares are rounded and groups are whole: what a share leaves over is training too
     for place, side in enumerate(division.sides):
         if side == 0:
             seen += 1

@@ -10,13 +10,13 @@ import click
 from cubbyd.cli.dataset.common import bar, json_option, read_with_progress
 from cubbyd.cli.output import console, printable, say_json, table
 from cubbyd.dataset.example import SYNTHETIC, Example
-from cubbyd.dataset.stats import FEW, QUANTILES, Stats, collect_stats, stats_to_json
+from cubbyd.dataset.stats import EVEN, FEW, QUANTILES, Stats, collect_stats, stats_to_json
 
 if TYPE_CHECKING:
     from cubbyd.training.suspicion import Doubts
 
 SHOWN_SUSPICIONS = 20
-SUBJECT_CHARS = 60
+SUBJECT_CHARS = 44
 
 
 @click.command()
@@ -130,7 +130,7 @@ def _sentences(stats: Stats) -> list[str]:
         lines.append(f"without a label: {stats.unlabeled:,}; training passes them over")
     if stats.several_labels:
         lines.append(f"with several labels: {stats.several_labels:,}")
-    if stats.imbalance > 1:
+    if stats.imbalance > EVEN:
         lines.append(
             f"the largest category has {stats.imbalance:.1f} times the examples of the smallest: `cubbyd dataset balance`"
         )
