@@ -10,7 +10,9 @@ from random import Random
 from xml.etree import ElementTree as ET
 
 import pytest
+from click.testing import CliRunner
 
+from cubbyd.cli import cli
 from cubbyd.dataset import Example, read_examples, write_examples
 from cubbyd.dataset.anonymize import Masking, anonymize
 from cubbyd.dataset.balance import advise, recommend
@@ -24,6 +26,7 @@ from cubbyd.dataset.stats import collect_stats
 from cubbyd.dataset.validate import Target, validate
 from cubbyd.errors import InputFileError
 from cubbyd.redaction import Redactor
+from cubbyd.redaction.known import Known
 from cubbyd.redaction.roster import parse_roster
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 from cubbyd.training.suspicion import find_suspicions, sample_examples
@@ -226,6 +229,36 @@ def test_names_are_masked_imitated_placeholders_are_not_ours_and_ids_say_nothing
     assert (first.id, first.group, first.sender, str(first.date)) == ("a1", "g-1", "s-2", "2026-11-20 00:00:00+00:00")
     assert (second.id, second.group, second.sender) == ("a2", "g-1", "s-2")
     assert first.labels == given.labels
+
+
+def test_what_the_last_check_finds_is_left_out_and_its_line_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last check does not trust the finders: here they find nothing."""
+    monkeypatch.setattr(Known, "find", lambda *_: iter(()))
+    masking = Masking()
+    given = [example("Mia Hofmann has a fever", line=4), example("the invoice is wrong", line=5)]
+
+    assert [one.line for one in anonymize(given, Redactor(ROSTER), masking)] == [5]
+    assert (masking.leaking, masking.leaking_examples, dict(masking.leaks)) == ([4], 1, {"a name of the roster": 1})
+
+
+def test_nothing_is_written_where_a_name_is_left_unless_such_examples_may_be_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Known, "find", lambda *_: iter(()))
+    (tmp_path / "roster").touch(mode=0o600)
+    (tmp_path / "roster").write_text("Mia Hofmann")
+    write_examples(tmp_path / "e.jsonl", [example("Mia Hofmann has a fever"), example("the invoice is wrong")])
+    arguments = ["dataset", "anonymize", "e.jsonl", "--roster", "roster", "--out", "m.jsonl"]
+
+    refused = CliRunner().invoke(cli, arguments)
+    assert str(refused.exception) == (
+        "e.jsonl: after masking there is still a name of the roster in 1 examples (lines 1); nothing was written; "
+        "change those lines, or leave them out with --drop-leaks"
+    )
+    assert not (tmp_path / "m.jsonl").exists()
+    assert CliRunner().invoke(cli, [*arguments, "--drop-leaks"]).exit_code == 0
+    assert [one.body for one in read_examples(tmp_path / "m.jsonl")] == ["the invoice is wrong"]
 
 
 # --- export ------------------------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -168,7 +167,8 @@ def _write(file: Path, folder: Path, sides: bytes) -> dict[str, str]:
                 digests[place].update(line.encode())
     for place, side in enumerate(SIDES):
         if place not in wanted and (stale := folder / f"{side}.jsonl").exists():
-            os.replace(stale, stale.with_suffix(".jsonl.old"))  # noqa: PTH105
+            stale.replace(old := stale.with_suffix(".jsonl.old"))
+            click.echo(f"{stale} was of an earlier split; it is {old} now", err=True)
     return {side: digests[place].hexdigest() for place, side in wanted.items()}
 
 
