@@ -5,22 +5,27 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV_VERSION := 0.13.8
 export UV_PYTHON_DOWNLOADS := never
+unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast lint bench bench-classifier bench-message bench-redaction clean dovecot
+.PHONY: help demo test test-fast test-slow lint bench bench-classifier bench-calibration bench-message bench-redaction bench-rules clean dovecot
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
+	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
 	@echo 'make lint    style, types, direction of imports'
-	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-message, bench-redaction'
+	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make clean   remove what make made'
 
 demo: $(VENV)/.ready-demo
 	@$(BIN)/cubbyd demo
 
 test: $(VENV)/.ready dovecot lint
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
+
+test-slow: $(VENV)/.ready dovecot
+	$(BIN)/pytest -n $(WORKERS) -m slow
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -n $(WORKERS) tests/unit tests/property tests/golden
@@ -37,22 +42,28 @@ bench: $(VENV)/.ready dovecot
 bench-classifier: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.classifier
 
+bench-calibration: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.calibration
+
 bench-message: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.message
 
 bench-redaction: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.redaction
 
+bench-rules: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.rules
+
 $(VENV)/bin/uv:
 	@deploy/setup/venv.sh "$(PYTHON)" $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(VENV)/.ready-demo: $(VENV)/bin/uv pyproject.toml uv.lock
-	@test -f $(VENV)/.ready || UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --no-dev --extra demo
+	@test -f $(VENV)/.ready || UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --no-dev --extra demo
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml uv.lock
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --extra demo --extra openai
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --extra demo --extra openai --extra embedding-model
 	@touch $@
 
 dovecot:

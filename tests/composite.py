@@ -88,6 +88,8 @@ class ToldChooser(Told):
         assert len(inputs) == len(among) <= self.batch_size
         self.choices += [tuple(categories) for categories in among]
         self.calls.append([given.subject for given in inputs])
+        if self.outage is not None:
+            raise self.outage
         return [
             self.answer({category: 1.0 if category == categories[-1] else 0.0 for category in categories})
             for categories in among

@@ -56,3 +56,18 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no material at {folder} (set CUBBYD_SHARED)")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many cases the fault matrix tried; each of its tests is dozens."""
+    passed = terminalreporter.stats.get("passed", [])
+    if cases := sum(int(str(value)) for report in passed for name, value in report.user_properties if name == "cases"):
+        terminalreporter.write_line(f"fault matrix: {cases} cases, each settled by a clean pass and asked from outside")
+
+
+@pytest.fixture(scope="module")
+def quick_disk() -> Iterator[None]:
+    """Wait for no disk: what survives a power cut cannot be tested here, and each paid call is written down twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _: None)
+        yield

@@ -60,6 +60,16 @@ class Outside:
         _, data = self._client.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
         return [part[1].decode().removeprefix("Subject:").strip() for part in data if isinstance(part, tuple)]
 
+    def subjects_by_uid(self, folder: str) -> dict[int, str]:
+        self._ok(self._client.select(f'"{folder}"', readonly=True))
+        _, data = self._client.uid("FETCH", "1:*", "(BODY.PEEK[HEADER.FIELDS (SUBJECT)])")
+        found = {}
+        for part in data:
+            if isinstance(part, tuple):
+                uid = int(part[0].split(b"UID ")[1].split(b" ")[0])
+                found[uid] = part[1].decode().removeprefix("Subject:").strip()
+        return found
+
     def everything(self) -> dict[str, list[str]]:
         """Every folder with the subjects in it, but for the empty ones."""
         return {folder: subjects for folder in self.folders() if (subjects := self.subjects(folder))}

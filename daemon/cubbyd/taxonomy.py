@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NewType
 
 CategoryId = NewType("CategoryId", str)
+
+GroupId = NewType("GroupId", CategoryId)
+"""A coarse category: what a group classifier chooses among. Groups and categories may have the same names."""
 
 FOLDER_SEPARATOR = "/"
 """Levels of a folder in the configuration; the server's own delimiter is put in at the edge."""
@@ -45,6 +48,8 @@ class Category:
     keyword: str
     threshold: float | None = None
     """The probability from which a mail is filed here; None: the classifier's general threshold."""
+    group: GroupId | None = None
+    """The coarse group that it belongs to; None where the configuration has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,25 @@ class Taxonomy:
         """Find a category by its id; KeyError where there is none."""
         return self._by_id[category_id]
 
+    def with_thresholds(self, measured: Mapping[CategoryId, float]) -> Taxonomy:
+        """Give each category that has no threshold of its own the measured one, where there is one for it."""
+        return Taxonomy(
+            tuple(
+                replace(category, threshold=measured.get(category.id)) if category.threshold is None else category
+                for category in self.categories
+            )
+        )
+
     @property
     def ids(self) -> tuple[CategoryId, ...]:
         """The ids, in order."""
         return tuple(category.id for category in self.categories)
+
+    @property
+    def groups(self) -> dict[GroupId, tuple[CategoryId, ...]]:
+        """The categories of each group, both in order; a category without a group is in none."""
+        found: dict[GroupId, tuple[CategoryId, ...]] = {}
+        for category in self.categories:
+            if category.group is not None:
+                found[category.group] = (*found.get(category.group, ()), category.id)
+        return found

@@ -1,4 +1,4 @@
-"""Doubles that pass the contract suites of the real parts: a mail server, a classifier, a clock.
+"""Doubles that pass the contract suites of the real parts: a mail server, a classifier, a clock; and a hosted model's server.
 
 They ship with cubbyd so that whoever writes a backend can test it against the daemon's own filing.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import TYPE_CHECKING, Any
 
 from cubbyd.classify.protocol import Prediction, Provenance, Reason
 from cubbyd.errors import ClassifierError, CommandRefused, MailboxUnavailable
@@ -18,8 +19,32 @@ from cubbyd.message import RENDERER_VERSION, ClassifierInput
 from cubbyd.message.identity import Fingerprint, fingerprint
 from cubbyd.taxonomy import CategoryId
 
+if TYPE_CHECKING:
+    from cubbyd.standin import Fault, Recorded, Standin
+
+__all__ = [
+    "FakeFolder",
+    "FakeMailbox",
+    "FakeMessage",
+    "FakeServer",
+    "Fault",
+    "HandClock",
+    "Recorded",
+    "Standin",
+    "WordClassifier",
+]
+
 DELETED = "\\Deleted"
 SEEN = "\\Seen"
+
+
+def __getattr__(name: str) -> Any:
+    """Load the stand-in for a hosted model only when it is asked for: it needs the extra `openai`."""
+    if name in {"Fault", "Recorded", "Standin"}:
+        from cubbyd import standin
+
+        return getattr(standin, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class HandClock:

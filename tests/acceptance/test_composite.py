@@ -128,6 +128,32 @@ def test_a_disagreement_is_held_for_review_with_its_reason(cubbyd: Cubbyd, outsi
     assert "the classifiers disagree" in cubbyd("history").stdout.replace("\n", " ")
 
 
+def test_the_weights_of_an_ensemble_are_found_on_labeled_mail(cubbyd: Cubbyd) -> None:
+    choose(cubbyd, "ensemble")
+    examples = write_examples(cubbyd.folder / "examples.jsonl")
+
+    found = cubbyd("weigh", str(examples), "--json")
+    shown = cubbyd("weigh", str(examples))
+
+    assert (found.returncode, shown.returncode) == (0, 0), found.stderr + shown.stderr
+    whole, narrow = json.loads(found.stdout)["members"]
+    assert whole["accuracy"] > narrow["accuracy"] > 0.5, "the narrow one cannot know meals"
+    assert whole["log_loss"] < narrow["log_loss"]
+    assert whole["weight"] > 0.8
+    assert 'members = [{ kind = "local", weight = ' in shown.stdout
+
+
+def test_weights_from_a_handful_of_mails_are_refused(cubbyd: Cubbyd) -> None:
+    choose(cubbyd, "ensemble")
+    few = cubbyd.folder / "few.jsonl"
+    few.write_text('{"subject": "ill", "body": "ill", "label": "absence"}\n')
+
+    refused = cubbyd("weigh", str(few))
+
+    assert refused.returncode == 1
+    assert "few.jsonl: has 1 labeled examples; weights need 50 or more" in refused.stderr
+
+
 def test_a_member_without_its_model_is_named(cubbyd: Cubbyd) -> None:
     choose(cubbyd, "cascade")
     (cubbyd.folder / "narrow.model").unlink()
@@ -147,7 +173,7 @@ def test_a_cascade_sends_out_only_what_the_local_one_is_unsure_of(cubbyd: Cubbyd
     (cubbyd.folder / "openai.key").touch(mode=0o600)
     (cubbyd.folder / "openai.key").write_text(KEY + "\n")
     with Standin({"allergy": "meals"}) as server:
-        hosted = f'[classifier.openai]\nmodel = "gpt-6-luna"\nbase_url = "{server.base_url}"\napi_key_file = "openai.key"\n'
+        hosted = f'[classifier.openai]\nmodel = "gpt-6-luna"\nmode = "decisions"\nbase_url = "{server.base_url}"\napi_key_file = "openai.key"\n'
         choose(cubbyd, "cascade", f"{hosted}attempts = 1\n")
         text = cubbyd.config.read_text().replace('then = "local"\nunsure_below = 0.95', 'then = "openai"\nunsure_below = 0.7')
         cubbyd.config.write_text(text)

@@ -236,3 +236,29 @@ def test_the_demo_shows_the_whole_way_and_files_most_mail_right() -> None:
     assert sum(sums["folders"].values()) == sums["mails"]
     assert sums["filed_right"] / sums["filed"] > 0.75
     assert sums["filed"] > 0.6 * sums["with_category"]
+
+
+def test_the_demo_rehearses_with_a_stand_in_and_shows_what_was_sent() -> None:
+    pytest.importorskip("pymap", reason="the demo's server is not installed")
+    pytest.importorskip("openai", reason="the vendor's SDK is not installed")
+    command = [sys.executable, "-m", "cubbyd", "demo", "--backend", "openai", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "nothing leaves this machine" in done.stderr
+    *mails, sums = [json.loads(line) for line in done.stdout.splitlines()]
+    sent = sums["sent"]
+    assert len(mails) == sums["mails"] == sent["calls"]
+    assert sums["second_pass_found"] == sums["folders"]["INBOX"] == 0
+    assert sent["violations"] == []
+    assert 200 * sent["calls"] < sent["input_tokens"] < sent["bytes"]
+    assert sent["money"] == pytest.approx(sent["input_tokens"] * 0.10 / 1_000_000, abs=sent["calls"] * 1e-6)
+    assert re.search(r"\[(CHILD|PARENT|PERSON|STAFF)_1\]", sent["sample"])
+    assert sums["filed_right"] / sums["filed"] > 0.75
+
+
+def test_the_rehearsal_without_the_sdk_names_the_command_that_installs_it() -> None:
+    code = "import sys; sys.modules['openai'] = None; sys.argv[1:] = ['demo', '--backend', 'openai']; from cubbyd.__main__ import main; main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "pip install 'cubbyd[openai]'" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.cubbyd import Cubbyd
+from tests.acceptance.cubbyd import Cubbyd, write_examples
 from tests.dovecot import Dovecot
+from tests.hosted import MODES
 from tests.mail import Outside, mail
 
 from cubbyd.standin import Fault, Standin
+from cubbyd.standin.dialect import VLLM
 from cubbyd.standin.server import KEY
 
 pytestmark = pytest.mark.dovecot
@@ -41,7 +45,7 @@ class Hosted(Cubbyd):
             (self.folder / name).touch(mode=0o600)
             (self.folder / name).write_text(content + "\n")
         kind = '[classifier]\nkind = "openai"\nthreshold = 0.6\n'
-        keys = f'model = "gpt-6-luna"\nbase_url = "{standin.base_url}"\napi_key_file = "openai.key"\nattempts = 1\n{more}\n'
+        keys = f'model = "gpt-6-luna"\nbase_url = "{standin.base_url}"\napi_key_file = "openai.key"\nattempts = 1\n{more or MODES["decisions"]}\n'
         text = self.config.read_text().replace('[classifier]\nmodel = "cubbyd.model"\n', f"{kind}[classifier.openai]\n{keys}")
         self.config.write_text(f"{text}\n[redaction]\n{redaction}\n")
 
@@ -55,13 +59,17 @@ def deliver(outside: Outside, *subjects: str) -> None:
     outside.deliver(*(mail(subject, number=number, body=subject) for number, subject in enumerate(subjects)))
 
 
-@pytest.mark.parametrize("mode", ["decisions", "schema"])
+@pytest.mark.parametrize("mode", MODES)
 def test_mail_is_filed_by_the_hosted_classifier(cubbyd: Hosted, outside: Outside, standin: Standin, mode: str) -> None:
-    cubbyd.choose(standin, f'mode = "{mode}"')
+    cubbyd.choose(standin, MODES[mode])
     deliver(outside, "Mia Hofmann is ill", "the invoice for Noah", "zzz qqq")
     checked = cubbyd("check")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert standin.requests == []
+    assert [(request.method, request.path) for request in standin.requests] == [("GET", "/v1/models")]
+    assert not (cubbyd.folder / "state" / "spending.json").exists()
+    for said in ("mode: ", f"address: {standin.base_url}", "names: masked", "budget left: 2,000 calls today", "listed: yes"):
+        assert said in checked.stdout
+    standin.requests.clear()
 
     done = cubbyd("run", "--once", "--json")
 
@@ -75,18 +83,23 @@ def test_mail_is_filed_by_the_hosted_classifier(cubbyd: Hosted, outside: Outside
     assert {file.stat().st_mode & 0o777 for file in (cubbyd.folder / "state").iterdir()} == {0o600}
 
 
-def test_a_refused_mail_stays_and_is_named_urgent_and_the_others_are_filed(
+def test_a_refused_mail_goes_to_people_with_a_star_and_the_others_are_filed(
     cubbyd: Hosted, outside: Outside, standin: Standin
 ) -> None:
     cubbyd.choose(standin)
+    cubbyd.config.write_text(cubbyd.config.read_text() + '\n[filing]\nunsure = "review"\n')
     deliver(outside, "the invoice for Noah", "Emma is ill")
     standin.then(Fault.refusal())
 
     done = cubbyd("run", "--once", "--json")
 
-    assert json.loads(done.stdout)["filed"] == json.loads(done.stdout)["quarantined"] == 1
-    assert len(outside.everything()["INBOX"]) == 1
-    assert "urgent: " in cubbyd("history", "--json").stdout + cubbyd("status", "--json").stdout
+    assert json.loads(done.stdout)["filed"] == json.loads(done.stdout)["held"] == 1
+    (refused,) = outside.everything()["Review"]
+    assert refused in {"the invoice for Noah", "Emma is ill"}
+    assert ["\\Flagged" in flags for flags in outside.flags("Review").values()] == [True]
+    records = [json.loads(line) for line in cubbyd("history", "--json").stdout.splitlines()]
+    assert [record["urgent"] for record in records if record["state"] == "held"] == ["the classifier will not speak of it"]
+    assert "URGENT" in cubbyd("history").stdout
 
 
 def test_an_outage_leaves_all_mail_where_it_is_and_the_next_runs_file_it(
@@ -106,6 +119,61 @@ def test_an_outage_leaves_all_mail_where_it_is_and_the_next_runs_file_it(
 
     assert (done.returncode, again.returncode) == (0, 0), done.stderr + again.stderr
     assert outside.everything() == PLACED
+
+
+def test_a_server_without_decisions_is_found_out_once_and_files_mail_all_the_same(cubbyd: Hosted, outside: Outside) -> None:
+    with Standin(WORDS, dialect=VLLM) as standin:
+        cubbyd.choose(standin, 'mode = "auto"')
+        deliver(outside, "Mia Hofmann is ill", "the invoice for Noah")
+        done = cubbyd("run", "--once")
+        assert done.returncode == 0, done.stderr
+        assert len(standin.requests) == 4, "two are tried, two are asked about"
+        assert "mode: auto: schema" in cubbyd("check").stdout
+        standin.requests.clear()
+        outside.deliver(mail("zzz qqq", number=9, body="zzz qqq"))
+
+        done = cubbyd("run", "--once")
+
+        assert done.returncode == 0, done.stderr
+        assert [request.path for request in standin.requests] == ["/v1/chat/completions"]
+        assert standin.violations == []
+    assert outside.everything() == PLACED
+    models = {json.loads(line)["model"] for line in cubbyd("history", "--json").stdout.splitlines()}
+    assert {model.split()[1] for model in models} == {"schema"}
+
+
+def test_check_fails_where_no_mail_would_be_answered(cubbyd: Hosted, standin: Standin) -> None:
+    cubbyd.choose(standin)
+    standin.always(Fault.error(401))
+
+    refused = cubbyd("check")
+
+    assert refused.returncode == 69
+    assert "the key was refused" in refused.stdout
+    assert "Traceback" not in refused.stderr
+
+
+def test_check_tells_of_a_hosted_classifier_inside_of_another(cubbyd: Hosted, standin: Standin) -> None:
+    cubbyd.choose(standin)
+    text = cubbyd.config.read_text().replace('kind = "openai"', 'kind = "cascade"')
+    cubbyd.config.write_text(f'{text}\n[classifier.cascade]\nfirst = "local"\nthen = "openai"\n')
+    write_model(cubbyd.folder)
+    standin.then(Fault.keys(data=[{"id": "gpt-6-luna", "shutdown_date": "2020-01-01"}]))
+
+    facts = {found["check"]: found for found in map(json.loads, cubbyd("check", "--json").stdout.splitlines())}
+
+    assert facts["classifier cascade.first: local"]["file"].endswith("cubbyd.model")
+    hosted = facts["classifier cascade.then: openai"]
+    assert hosted["address"] == standin.base_url
+    assert "was to be shut down on 2020-01-01" in hosted["warnings"][0]
+    assert hosted["ok"]
+    assert "file" not in facts["classifier cascade"]
+
+
+def write_model(folder: Path) -> None:
+    examples = write_examples(folder / "examples.jsonl")
+    command = [sys.executable, "-m", "cubbyd", "train", str(examples), "--out", str(folder / "cubbyd.model")]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
 
 
 def test_a_configuration_that_would_let_names_out_is_refused(cubbyd: Hosted, outside: Outside, standin: Standin) -> None:

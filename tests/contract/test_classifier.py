@@ -10,19 +10,28 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
+from tests.calibration import curve_of
 from tests.composite import only, predictions
 
+from cubbyd.classify.calibrated import CalibratedClassifier
 from cubbyd.classify.cascade import CascadeClassifier
 from cubbyd.classify.ensemble import EnsembleClassifier
 from cubbyd.classify.fallback import FallbackClassifier
+from cubbyd.classify.grouping import GroupSum
+from cubbyd.classify.hierarchical import HierarchicalClassifier, InnerModels
 from cubbyd.classify.local import LocalClassifier
 from cubbyd.classify.modelfile import LocalModel
 from cubbyd.classify.protocol import Classifier
+from cubbyd.classify.rule import Rulebook, compile_rules
+from cubbyd.classify.ruled import RuledClassifier, RulesClassifier
 from cubbyd.classify.shortlist import ShortlistClassifier
+from cubbyd.classify.urgent import UrgentClassifier, UrgentNet
+from cubbyd.config import RuleSection
 from cubbyd.dataset.example import Example
 from cubbyd.message import RENDERER_VERSION, ClassifierInput, render_text
-from cubbyd.taxonomy import CategoryId
+from cubbyd.taxonomy import CategoryId, GroupId
 from cubbyd.testing import WordClassifier
+from cubbyd.training.hierarchical import train_hierarchical
 from cubbyd.training.local import train_local
 
 EXAMPLES = {
@@ -36,6 +45,10 @@ EXAMPLES = {
     ),
     "pickup": ("grandma collects her", "his uncle collects him", "who collects her", "late, aunt collects", "collects at four"),
 }
+GROUPS = {
+    GroupId(CategoryId("child")): (CategoryId("absence"), CategoryId("pickup")),
+    GroupId(CategoryId("money")): (CategoryId("billing"),),
+}
 WORDS = {"fever": "absence", "invoice": "billing", "collects": "pickup"}
 MAILS = (render_text("Fever", "She has a fever."), render_text("The invoice", "It is the wrong invoice."))
 """Of the first and of the second category: whatever else a classifier knows, it knows these."""
@@ -43,16 +56,33 @@ TOPS = ("absence", "billing")
 UNCLEAR = render_text("Hello", "See you.")
 
 
+def examples() -> list[Example]:
+    return [
+        Example(subject="", body=body, labels=(CategoryId(label),)) for label, bodies in EXAMPLES.items() for body in bodies
+    ]
+
+
 @pytest.fixture(scope="module")
 def model() -> LocalModel:
-    return train_local(
-        [Example(subject="", body=body, labels=(CategoryId(label),)) for label, bodies in EXAMPLES.items() for body in bodies]
-    )
+    return train_local(examples())
+
+
+def hierarchical() -> HierarchicalClassifier:
+    trained = train_hierarchical(examples(), GROUPS)
+    return HierarchicalClassifier(LocalClassifier(trained.among), InnerModels.of(trained), GROUPS, shares=trained.shares)
 
 
 def words() -> WordClassifier:
     return WordClassifier(EXAMPLES, dict(WORDS), batch_size=3)
 
+
+def rulebook(**words: str) -> Rulebook:
+    sections = [RuleSection(name=word, subject_words=(word,), category=category) for word, category in words.items()]
+    return Rulebook(compile_rules(sections))
+
+
+RULEBOOK = rulebook(**WORDS)
+UNUSED = rulebook(zebra="pickup")
 
 MADE: dict[str, Callable[[LocalModel], Classifier]] = {
     "double": lambda _: words(),
@@ -62,8 +92,19 @@ MADE: dict[str, Callable[[LocalModel], Classifier]] = {
     "shortlist": lambda model: ShortlistClassifier(LocalClassifier(model), words(), size=2, sure_above=1.0),
     "ensemble": lambda model: EnsembleClassifier([LocalClassifier(model), words()], [2, 1]),
     "fallback": lambda model: FallbackClassifier(LocalClassifier(model), words()),
+    "calibrated": lambda model: CalibratedClassifier(LocalClassifier(model), curve_of(LocalClassifier(model), 1.5)),
+    "rules": lambda _: RulesClassifier(RULEBOOK, [CategoryId(name) for name in EXAMPLES]),
+    "rules before": lambda model: RuledClassifier(UNUSED, LocalClassifier(model)),
+    "urgent net": lambda model: UrgentClassifier(UrgentNet({"injury": ["fever"]}), LocalClassifier(model)),
     "nested": lambda model: CascadeClassifier(
         EnsembleClassifier([LocalClassifier(model), words()], [1, 1], review_on_disagreement=True), words(), unsure_below=0.5
+    ),
+}
+
+MADE |= {
+    "hierarchical": lambda _: hierarchical(),
+    "hierarchical, of others": lambda model: HierarchicalClassifier(
+        GroupSum(LocalClassifier(model), GROUPS), words(), GROUPS, tried=2, enough=1.0
     ),
 }
 
@@ -76,10 +117,20 @@ class Rig:
     again: Callable[[], Classifier]
 
 
-@pytest.fixture(params=[*MADE, "openai"])
+HOSTED = {"openai": "decisions", "openai, a schema": "schema", "openai, a code": "code", "openai, a prompt": "prompt"}
+"""The hosted classifier, by the way in which it asks."""
+
+
+@pytest.fixture(params=[*MADE, *HOSTED, "embeddings here", "embeddings by a server"])
 def rig(request: pytest.FixtureRequest, model: LocalModel, tmp_path: Path) -> Iterator[Rig]:
     with ExitStack() as stack:
-        made = hosted(stack, tmp_path) if request.param == "openai" else lambda: MADE[request.param](model)
+        kind = request.param
+        if kind in HOSTED:
+            made = hosted(stack, tmp_path, HOSTED[kind])
+        elif kind.startswith("embeddings"):
+            made = (embeddings if kind.endswith("here") else embeddings_by_a_server)(stack, tmp_path)
+        else:
+            made = lambda: MADE[kind](model)  # noqa: E731
 
         def again() -> Classifier:
             classifier = made()
@@ -89,15 +140,45 @@ def rig(request: pytest.FixtureRequest, model: LocalModel, tmp_path: Path) -> It
         yield Rig(again(), again)
 
 
-def hosted(stack: ExitStack, folder: Path) -> Callable[[], Classifier]:
+def hosted(stack: ExitStack, folder: Path, mode: str) -> Callable[[], Classifier]:
     pytest.importorskip("openai", reason="the extra cubbyd[openai] is not installed")
-    from tests.hosted import configure
+    from tests.hosted import MODES, configure
 
     from cubbyd.classify.hosted.opening import open_hosted
     from cubbyd.standin import Standin
 
     server = stack.enter_context(Standin(WORDS))
-    return lambda: open_hosted(configure(folder, server.base_url))
+    return lambda: open_hosted(configure(folder, server.base_url, MODES[mode]))
+
+
+def embeddings(_: ExitStack, folder: Path) -> Callable[[], Classifier]:
+    from tests.embeddings import make_folder
+
+    from cubbyd.classify.embedding.cache import Embedder
+    from cubbyd.classify.embedding.classifier import EmbeddingClassifier
+    from cubbyd.classify.embedding.opening import open_folder
+    from cubbyd.training.embedding import train_embeddings
+
+    tiny = make_folder(folder, "int8")
+    model = train_embeddings(examples(), Embedder(open_folder(tiny)))
+    return lambda: EmbeddingClassifier(model, Embedder(open_folder(tiny)))
+
+
+def embeddings_by_a_server(stack: ExitStack, folder: Path) -> Callable[[], Classifier]:
+    pytest.importorskip("openai", reason="the extra cubbyd[openai] is not installed")
+    from tests.unit.test_embedding_server import configure
+
+    from cubbyd.classify.embedding.classifier import EmbeddingClassifier
+    from cubbyd.classify.embedding.opening import open_embedder
+    from cubbyd.standin import Standin
+    from cubbyd.training.embedding import train_embeddings
+
+    server = stack.enter_context(Standin({}))
+    config = configure(folder, server.base_url)
+    embedder = open_embedder(config)
+    stack.callback(embedder.close)
+    model = train_embeddings(examples(), embedder)
+    return lambda: EmbeddingClassifier(model, open_embedder(config))
 
 
 def test_every_category_has_a_probability_in_order_and_they_sum_to_one(rig: Rig) -> None:

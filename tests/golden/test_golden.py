@@ -27,6 +27,7 @@ MAILS = sorted(HERE.glob("*.eml"))
 def _plain(value: ParsedMessage | ClassifierInput) -> dict[str, Any]:
     fields = asdict(value)
     fields.pop("message", None)  # the message that an input was made of stands beside it
+    fields.pop("headers", None)  # raw, as they stand in the mail
     fields["flags"] = sorted(fields["flags"])
     if fields.get("date"):
         fields["date"] = fields["date"].isoformat()

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.hosted import configure
+from tests.hosted import MODES, configure
 from tests.injection.attack import Attack, read_attacks, read_mails
 
 from cubbyd.classify.hosted.answer import Reply
 from cubbyd.classify.hosted.classifier import HostedClassifier
+from cubbyd.classify.hosted.code import Code
 from cubbyd.classify.hosted.decisions import Decisions
 from cubbyd.classify.hosted.failure import Failure
 from cubbyd.classify.hosted.opening import open_hosted
@@ -22,14 +24,16 @@ from cubbyd.classify.hosted.prompt import Prompt
 from cubbyd.classify.hosted.schema import Schema
 from cubbyd.classify.protocol import Prediction
 from cubbyd.config import Config, OpenAISection
+from cubbyd.config.hosted import Codes, Endpoint
 from cubbyd.errors import ClassifierError, ClassifierRejected
-from cubbyd.standin import Fault, Standin
+from cubbyd.standin import Fault, Recorded, Standin
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
+
+pytestmark = pytest.mark.usefixtures("quick_disk")
 
 ATTACKS = read_attacks()
 CATEGORIES = tuple(read_mails())
 FEWEST = 50
-MODES = ("decisions", "schema")
 
 WORDS = {"fever": "absence", "invoice": "billing", "grandmother": "pickup", "allergy": "meals", "bruise": "incident"}
 TAXONOMY = Taxonomy(
@@ -49,7 +53,7 @@ def standin() -> Iterator[Standin]:
 
 
 def _configured(folder: Path, standin: Standin, mode: str) -> Config:
-    small = configure(folder, standin.base_url, f'mode = "{mode}"\ncalls_per_day = 100000')
+    small = configure(folder, standin.base_url, f"{MODES[mode]}\ncalls_per_day = 100000")
     categories = [{"id": name, "code": code, "name": name.title()} for code, name in enumerate(CATEGORIES, start=1)]
     return Config(**(small.model_dump() | {"categories": categories}))
 
@@ -63,8 +67,16 @@ def classifier(
     made.close()
 
 
+def _is_prompt(request: Recorded) -> bool:
+    return request.path.endswith("/v1/completions")
+
+
+_read = cache(Attack.read)
+"""A mail is read once for all ways to ask about it."""
+
+
 def _ask(classifier: HostedClassifier, attack: Attack) -> Prediction | ClassifierError:
-    (outcome,) = classifier.classify([attack.read()])
+    (outcome,) = classifier.classify([_read(attack)])
     return outcome
 
 
@@ -81,14 +93,17 @@ def test_an_attack_stays_between_our_markers(classifier: HostedClassifier, stand
     outcome = _ask(classifier, attack)
 
     request = standin.requests[-1]
+    told = (
+        request.mail.partition("and nothing else.\n\n")[2].removesuffix("\n\n###\n\n") if _is_prompt(request) else request.mail
+    )
     assert isinstance(outcome, Prediction)
     assert outcome.top in CATEGORIES
-    folded = re.sub(r"\s", "", request.mail.lower())
+    folded = re.sub(r"\s", "", told.lower())
     assert [folded.count(tag) for tag in ("<mail>", "</mail>")] == [1, 1]
     assert folded.startswith("<mail>")
     assert folded.endswith("</mail>")
     for marker in ("<|", "|>", "\uff1c\uff5c", "\uff1c/mail", "\u200b", "\u202e", "\U000e0061"):
-        assert marker not in request.mail
+        assert marker not in told
 
 
 def test_nothing_but_the_mail_differs_from_call_to_call(classifier: HostedClassifier, standin: Standin) -> None:
@@ -96,6 +111,9 @@ def test_nothing_but_the_mail_differs_from_call_to_call(classifier: HostedClassi
     for attack in ATTACKS[:12]:
         _ask(classifier, attack)
         body = standin.requests[-1].body
+        if _is_prompt(standin.requests[-1]):
+            told.add(body["prompt"].partition("<mail>\n")[0] + body["prompt"].rpartition("\n</mail>")[2])
+            continue
         messages = body.pop("input", None) or body.pop("messages")
         rest = [message for message in messages if message["role"] != "user"]
         assert len(messages) - len(rest) == 1, "the mail is alone in its message"
@@ -130,6 +148,7 @@ def test_a_narrower_question_names_no_other_category(classifier: HostedClassifie
     billing, incident = CategoryId("billing"), CategoryId("incident")
     mails = read_mails()
 
+    known = len(standin.requests)
     outcomes = classifier.classify_among(
         [mails["billing"].read(), mails["meals"].read()], [[incident, billing], [billing, incident]]
     )
@@ -139,15 +158,27 @@ def test_a_narrower_question_names_no_other_category(classifier: HostedClassifie
     ] * 2
     assert isinstance(outcomes[0], Prediction)
     assert outcomes[0].top == "billing"
+    assert len(standin.requests) == known + 2
     assert "pickup" not in json.dumps(standin.requests[-1].body).lower()
 
+
+NUMBERED = SECTION.model_copy(update={"codes": Codes.NUMBERS, "endpoint": Endpoint.COMPLETIONS})
+WIRES = (
+    (Decisions(SECTION, Prompt(TAXONOMY)), False),
+    (Decisions(SECTION, Prompt(TAXONOMY, many=True)), True),
+    (Schema(SECTION, Prompt(TAXONOMY)), False),
+    (Schema(SECTION, Prompt(TAXONOMY, many=True)), True),
+    (Code(SECTION, Prompt(TAXONOMY)), False),
+    (Code(NUMBERED, Prompt(TAXONOMY)), False),
+)
+"""Every way to read an answer, and whether its probabilities stand each for itself."""
 
 JSON = st.recursive(
     st.none()
     | st.booleans()
     | st.floats()
     | st.integers()
-    | st.sampled_from([*CATEGORIES, "category", "trash", "refusal"])
+    | st.sampled_from([*CATEGORIES, "category", "trash", "refusal", "A", "1", '{"categories": ["billing"]}', "predicate"])
     | st.text(),
     lambda inner: (
         st.lists(inner, max_size=3)
@@ -156,6 +187,7 @@ JSON = st.recursive(
                 [
                     *("answers", "choices", "type", "probabilities", "value", "probability", "usage", "input_tokens"),
                     *("message", "content", "refusal", "finish_reason", "logprobs", "token", "logprob", "category"),
+                    *("text", "tokens", "token_logprobs", "top_logprobs", "name", "A"),
                 ]
             ),
             inner,
@@ -168,14 +200,15 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["answers", "choices", "usage", "error", "x"]), JSON, max_size=3))
 def test_no_answer_of_any_shape_makes_a_foreign_category_or_an_error_of_ours(body: dict[str, object]) -> None:
-    for wire in (Decisions(SECTION, Prompt(TAXONOMY)), Schema(SECTION, Prompt(TAXONOMY))):
+    for wire, is_many in WIRES:
         wire.usage(Reply(body=body))
         try:
             probabilities = wire.read(Reply(body=body))
         except Failure:
             continue
         assert set(probabilities) == set(CATEGORIES)
-        assert sum(probabilities.values()) == pytest.approx(1.0)
+        assert all(0.0 <= p <= 1.0 for p in probabilities.values())
+        assert is_many or sum(probabilities.values()) == pytest.approx(1.0)
 
 
 @given(st.text() | st.sampled_from(CATEGORIES).map(lambda name: f" {name}") | JSON.map(json.dumps))

@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cubbyd.demo.sample_mail import sample_mails
+from cubbyd.demo.sample_mail import sample_mails, sample_roster
 from cubbyd.message import parse
 from cubbyd.message.model import Address
 from cubbyd.redaction import Kind, Redactor, Roster, Span, parse_roster
@@ -229,7 +229,7 @@ def _roster(known: dict[str, str], pool: dict[str, list[str]], chance: random.Ra
 
 def from_sample() -> list[Marked]:
     """Read the mails and examples of the sample mailbox with the marks that a person gave them."""
-    roster = parse_roster((HERE / "sample" / "roster.txt").read_text(encoding="utf-8"), "roster.txt")
+    roster = parse_roster(sample_roster(), "roster.txt")
     raw = {mail.file: mail.raw for mail in sample_mails()}
     mails = []
     for line in (HERE / "sample" / "marks.jsonl").read_text(encoding="utf-8").splitlines():

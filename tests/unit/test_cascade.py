@@ -6,7 +6,7 @@ import pytest
 from tests.composite import ABSENCE, BILLING, CATEGORIES, DOWN, PICKUP, Told, chances, mail, only, predictions
 
 from cubbyd.classify.cascade import CascadeClassifier
-from cubbyd.config import IfThenFails
+from cubbyd.config import IfThenFails, Labels
 from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, NeedsPerson
 
 SAYS = {"clear": chances(0.9, 0.06, 0.04), "dim": chances(0.5, 0.4, 0.1), "edge": chances(0.8, 0.1, 0.1)}
@@ -32,6 +32,16 @@ def test_the_second_is_asked_only_where_the_first_is_unsure() -> None:
     assert [answer.top for answer in answers] == [ABSENCE, PICKUP, ABSENCE, PICKUP]
     assert first.calls == [["clear", "dim", "edge", "dim"]]
     assert then.asked == ["dim", "dim"], "exactly 0.8 is not below 0.8"
+
+
+def test_where_a_mail_can_have_many_labels_two_that_are_probable_are_no_doubt() -> None:
+    then = strong()
+    first = Told(otherwise=chances(0.95, 0.94, 0.0))
+
+    answer = only(cascade(first, then, margin_below=0.2, labels=Labels.MANY).classify([mail("x")]))
+
+    assert then.asked == []
+    assert answer.probabilities == chances(0.95, 0.94, 0.0)
 
 
 def test_a_small_lead_is_unsure_where_that_is_wanted() -> None:

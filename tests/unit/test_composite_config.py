@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.composite import Told
+from tests.composite import Told, mail, only
 from tests.unit.configuration import fault, load
 
 from cubbyd.classify import registry
 from cubbyd.classify.cascade import CascadeClassifier
 from cubbyd.classify.ensemble import EnsembleClassifier
 from cubbyd.classify.protocol import Classifier
-from cubbyd.classify.registry import load_classifier
+from cubbyd.classify.registry import open_backend
 from cubbyd.classify.shortlist import ShortlistClassifier
 from cubbyd.config import Config, IfThenFails
 from cubbyd.errors import ConfigError, ModelFileError
@@ -59,7 +59,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
 def test_members_are_opened_closed_and_listed_in_the_order_of_the_configuration(
     tmp_path: Path, bench: Bench, kind: str
 ) -> None:
-    classifier = load_classifier(load(tmp_path / "c.toml", table(kind, TABLES[kind])))
+    classifier = open_backend(load(tmp_path / "c.toml", table(kind, TABLES[kind])))
 
     assert isinstance(classifier, MADE[kind])
     assert classifier.categories == ("absence", "billing")
@@ -73,7 +73,7 @@ def test_a_kind_without_its_table_is_refused(tmp_path: Path, kind: str) -> None:
     config = load(tmp_path / "c.toml", f'[classifier]\nkind = "{kind}"')
 
     with pytest.raises(ConfigError, match=rf"classifier.{kind}: .*needs a table \[classifier.{kind}\]"):
-        load_classifier(config)
+        open_backend(config)
 
 
 @pytest.mark.usefixtures("bench")
@@ -82,7 +82,7 @@ def test_an_unknown_member_and_itself_are_refused_at_its_own_table(tmp_path: Pat
     config = load(tmp_path / "c.toml", table("cascade", f'first = "one"\nthen = "{named}"'))
 
     with pytest.raises(ConfigError) as caught:
-        load_classifier(config)
+        open_backend(config)
 
     (problem,) = caught.value.problems
     assert problem.key == "classifier.cascade"
@@ -94,13 +94,11 @@ def test_an_unknown_member_and_itself_are_refused_at_its_own_table(tmp_path: Pat
 @pytest.mark.usefixtures("bench")
 def test_they_nest_but_not_in_themselves(tmp_path: Path) -> None:
     outer = table("cascade", 'first = "one"\nthen = "ensemble"')
-    assert isinstance(
-        load_classifier(load(tmp_path / "c.toml", f"{outer}\n[classifier.ensemble]\n{MEMBERS}")), CascadeClassifier
-    )
+    assert isinstance(open_backend(load(tmp_path / "c.toml", f"{outer}\n[classifier.ensemble]\n{MEMBERS}")), CascadeClassifier)
 
     circle = load(tmp_path / "c.toml", f'{outer}\n[classifier.ensemble]\nmembers = ["two", "cascade"]')
     with pytest.raises(ConfigError, match=r"classifier\.ensemble: found 'cascade'"):
-        load_classifier(circle)
+        open_backend(circle)
 
 
 def test_what_was_opened_is_closed_where_the_next_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,15 +106,28 @@ def test_what_was_opened_is_closed_where_the_next_cannot_be(tmp_path: Path, monk
     bench.add(monkeypatch, two=ModelFileError("two.model", "is broken"))
 
     with pytest.raises(ModelFileError):
-        load_classifier(load(tmp_path / "c.toml", table("cascade", PAIR)))
+        open_backend(load(tmp_path / "c.toml", table("cascade", PAIR)))
 
     assert bench.opened["one"].closed == 1
+
+
+@pytest.mark.parametrize("kind", ["shortlist", "ensemble"])
+@pytest.mark.parametrize(("labels", "total"), [("one", 1.0), ("many", 1.7)])
+def test_the_configurations_labels_say_whether_probabilities_sum_to_one(
+    tmp_path: Path, bench: Bench, kind: str, labels: str, total: float
+) -> None:
+    text = table(kind, TABLES[kind]).replace("[classifier]", f'[classifier]\nlabels = "{labels}"')
+    classifier = open_backend(load(tmp_path / "c.toml", text))
+    for member in bench.opened.values():
+        member.otherwise = {CategoryId("absence"): 0.8, CategoryId("billing"): 0.9}
+
+    assert sum(only(classifier.classify([mail("x")])).probabilities.values()) == pytest.approx(total)
 
 
 def test_a_member_has_a_model_file_of_its_own_or_the_general_one(tmp_path: Path, bench: Bench) -> None:
     keys = 'first = "one"\nthen = { kind = "two", model = "models/other.model" }'
 
-    load_classifier(load(tmp_path / "c.toml", table("shortlist", keys)))
+    open_backend(load(tmp_path / "c.toml", table("shortlist", keys)))
 
     assert [config.classifier.model for config in bench.configs] == [
         tmp_path / "cubbyd.model",

@@ -27,6 +27,7 @@ from cubbyd.dataset.validate import Target, validate
 from cubbyd.errors import InputFileError
 from cubbyd.redaction import Redactor
 from cubbyd.redaction.known import Known
+from cubbyd.redaction.person import Recognizer
 from cubbyd.redaction.roster import parse_roster
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 from cubbyd.training.suspicion import find_suspicions, sample_examples
@@ -245,7 +246,8 @@ def test_nothing_is_written_where_a_name_is_left_unless_such_examples_may_be_dro
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(Known, "find", lambda *_: iter(()))
+    for finder in (Known, Recognizer):
+        monkeypatch.setattr(finder, "find", lambda *_: iter(()))
     (tmp_path / "roster").touch(mode=0o600)
     (tmp_path / "roster").write_text("Mia Hofmann")
     write_examples(tmp_path / "e.jsonl", [example("Mia Hofmann has a fever"), example("the invoice is wrong")])

@@ -11,6 +11,7 @@ from tests.composite import ABSENCE, BILLING, CATEGORIES, DOWN, PICKUP, Told, ch
 
 from cubbyd.classify.ensemble import EnsembleClassifier, fit_weights
 from cubbyd.classify.protocol import Prediction
+from cubbyd.config import Labels
 from cubbyd.errors import ClassifierRejected, ClassifierUnavailable
 from cubbyd.taxonomy import CategoryId
 
@@ -34,6 +35,16 @@ def test_the_weighted_mean_counts_whatever_the_weights_sum_to() -> None:
     assert (answer.cost.money, answer.cost.milliseconds, answer.request_id) == (0.75, 4.0, "r-1 r-2")
     assert (answer.provenance.kind, answer.provenance.model) == ("ensemble", "0.75*one:1 + 0.25*two:1")
     assert answer.hold == ""
+
+
+def test_where_a_mail_can_have_many_labels_the_mean_is_not_scaled_to_one() -> None:
+    """Two labels that both members are sure of stay sure."""
+    first, second = Told(otherwise=chances(0.9, 0.9, 0.1)), Told(kind="two", otherwise=chances(0.7, 0.9, 0.3))
+    one_label = EnsembleClassifier([first, second], [1, 1])
+    many = EnsembleClassifier([first, second], [1, 1], labels=Labels.MANY)
+
+    assert only(many.classify([mail("x")])).probabilities == pytest.approx(chances(0.8, 0.9, 0.2))
+    assert sum(only(one_label.classify([mail("x")])).probabilities.values()) == pytest.approx(1.0)
 
 
 def test_the_reasons_are_of_those_that_were_for_it_and_say_who_was_not() -> None:

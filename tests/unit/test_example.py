@@ -46,6 +46,40 @@ def test_a_line_may_leave_things_out(file: Path, line: str, subject: str, body: 
     assert (example.subject, example.body, example.labels) == (subject, body, labels)
 
 
+@pytest.mark.parametrize(
+    ("given", "seconds"),
+    [
+        ('"2026-11-21T08:30:00+00:00"', 1795249800.0),
+        ('"2026-11-21T09:30:00+01:00"', 1795249800.0),
+        ('"2026-11-21T08:30:00"', 1795249800.0),
+        ("1795249800", 1795249800.0),
+        ("1012542254.5", 1012542254.5),
+        ("null", None),
+        ('""', None),
+    ],
+)
+def test_a_date_is_read_as_a_moment(file: Path, given: str, seconds: float | None) -> None:
+    (example,) = read(file, f'{{"text": "x", "date": {given}}}')
+
+    assert (example.date and example.date.timestamp()) == seconds
+
+
+@pytest.mark.parametrize("given", ['"yesterday"', "true", "[2026]", "NaN", '"2026-13-01"'])
+def test_what_is_no_date_is_named(file: Path, given: str) -> None:
+    with pytest.raises(InputFileError, match=r"line 1: date must be as 2026-11-21T08:30:00\+00:00, or seconds since 1970"):
+        read(file, f'{{"text": "x", "date": {given}}}')
+
+
+@pytest.mark.parametrize(("given", "group"), [('"thread-7"', "thread-7"), ("7", "7"), ("null", "")])
+def test_a_group_is_a_name_or_a_number(file: Path, given: str, group: str) -> None:
+    assert read(file, f'{{"text": "x", "group": {given}}}')[0].group == group
+
+
+def test_a_group_of_another_shape_is_refused(file: Path) -> None:
+    with pytest.raises(InputFileError, match="group must be a string or a whole number"):
+        read(file, '{"text": "x", "group": ["a"]}')
+
+
 def test_empty_lines_are_passed_over_and_counted(file: Path) -> None:
     assert [example.line for example in read(file, "", GOOD, "   ", GOOD, "")] == [2, 4]
 

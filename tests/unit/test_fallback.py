@@ -13,7 +13,7 @@ from tests.unit.configuration import load
 from cubbyd.classify import registry
 from cubbyd.classify.fallback import FallbackClassifier
 from cubbyd.classify.protocol import Classifier
-from cubbyd.classify.registry import load_classifier
+from cubbyd.classify.registry import open_backend
 from cubbyd.config import Config
 from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, ConfigError, NeedsPerson
 
@@ -127,7 +127,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> dict[str, Told]:
 
 
 def test_the_key_puts_it_behind_any_kind(tmp_path: Path, opened: dict[str, Told]) -> None:
-    classifier = load_classifier(load(tmp_path / "cubbyd.toml", '[classifier]\nkind = "far"\nfallback = "near"\n'))
+    classifier = open_backend(load(tmp_path / "cubbyd.toml", '[classifier]\nkind = "far"\nfallback = "near"\n'))
 
     assert isinstance(classifier, FallbackClassifier)
     assert set(opened) == {"far", "near"}
@@ -137,7 +137,7 @@ def test_a_fallback_that_is_the_classifier_itself_is_refused(tmp_path: Path, ope
     config = load(tmp_path / "cubbyd.toml", '[classifier]\nkind = "far"\nfallback = "far"\n')
 
     with pytest.raises(ConfigError, match=r"classifier\.fallback: is the same classifier"):
-        load_classifier(config)
+        open_backend(config)
     assert opened == {}
 
 
@@ -145,5 +145,5 @@ def test_a_fallback_that_cannot_be_opened_leaves_nothing_open(tmp_path: Path, op
     config = load(tmp_path / "cubbyd.toml", '[classifier]\nkind = "far"\nfallback = "nothing"\n')
 
     with pytest.raises(ConfigError, match=r"classifier\.fallback: found 'nothing'; allowed inside of it: "):
-        load_classifier(config)
+        open_backend(config)
     assert opened["far"].closed == 1

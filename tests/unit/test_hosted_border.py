@@ -12,18 +12,22 @@ import httpx2
 import pytest
 import structlog
 from pydantic import SecretStr
-from tests.hosted import ABSENT, WORDS, ask, configure, opened, predict, read
+from tests.hosted import ABSENT, MODES, WORDS, ask, configure, opened, predict, read
 from tests.mail import mail
 
 from cubbyd.classify.hosted.client import Gate
-from cubbyd.config import OpenAISection
+from cubbyd.classify.hosted.survey import Survey, survey
+from cubbyd.config import Config, OpenAISection
 from cubbyd.errors import ClassifierRejected, ClassifierUnavailable, NeedsPerson
 from cubbyd.message import RENDERER_VERSION, render_text
 from cubbyd.redaction import Redacted, RedactionFailed, Redactor
 from cubbyd.standin import Fault, Standin
 from cubbyd.standin.server import KEY
 
-MODES = ("decisions", "schema")
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
+ALL = (*MODES, "auto")
+KEYS = MODES | {"auto": 'mode = "auto"'}
 NAMES_MAY_LEAVE = "[redaction]\nallow_names_to_leave_the_building = true\n"
 
 
@@ -42,15 +46,28 @@ def thief() -> Iterator[Standin]:
     assert server.requests == []
 
 
+@pytest.mark.parametrize("mode", ALL)
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_no_redirect_is_followed(tmp_path: Path, standin: Standin, thief: Standin, status: int) -> None:
+def test_no_redirect_is_followed(tmp_path: Path, standin: Standin, thief: Standin, status: int, mode: str) -> None:
     standin.always(Fault.redirect(f"{thief.base_url}/decisions", status))
-    with opened(tmp_path, standin) as classifier:
+    with opened(tmp_path, standin, KEYS[mode]) as classifier:
         assert isinstance(ask(classifier), ClassifierUnavailable)
     assert len(standin.requests) == 1
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_the_list_of_models_is_read_nowhere_else(tmp_path: Path, standin: Standin, thief: Standin, status: int) -> None:
+    standin.always(Fault.redirect(f"{thief.base_url}/models", status))
+    assert isinstance(look(configure(tmp_path, standin.base_url)).error, ClassifierUnavailable)
+    assert [request.path for request in standin.requests] == ["/v1/models"]
+
+
+def look(config: Config) -> Survey:
+    assert config.classifier.openai is not None
+    return survey(config, config.classifier.openai)
+
+
+@pytest.mark.parametrize("mode", ALL)
 def test_no_variable_of_the_environment_is_obeyed(
     tmp_path: Path, standin: Standin, thief: Standin, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
@@ -75,17 +92,20 @@ def test_no_variable_of_the_environment_is_obeyed(
     for name, value in hostile.items():
         monkeypatch.setenv(name, value)
         monkeypatch.setenv(name.lower(), value)
-    with opened(tmp_path, standin, f'mode = "{mode}"') as classifier:
+    with opened(tmp_path, standin, KEYS[mode]) as classifier:
         assert predict(classifier).top == "absence"
-    (request,) = standin.requests
-    assert request.headers["authorization"] == f"Bearer {KEY}"
-    assert "evil" not in json.dumps(dict(request.headers))
-    assert b"evil" not in request.content
+    assert look(configure(tmp_path, standin.base_url)).error is None
+    assert len(standin.requests) == (3 if mode == "auto" else 2)
+    for request in standin.requests:
+        assert request.headers["authorization"] == f"Bearer {KEY}"
+        assert "evil" not in json.dumps(dict(request.headers))
+        assert b"evil" not in request.content
+        assert "evil" not in request.path
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_nothing_but_what_is_needed_is_said(tmp_path: Path, standin: Standin, mode: str) -> None:
-    more = f'mode = "{mode}"\norganization = "org-1"\nproject = "proj-2"'
+    more = f'{MODES[mode]}\norganization = "org-1"\nproject = "proj-2"'
     with opened(tmp_path, standin, more) as classifier:
         predict(classifier)
     (request,) = standin.requests
@@ -103,8 +123,16 @@ def test_nothing_but_what_is_needed_is_said(tmp_path: Path, standin: Standin, mo
     assert set(request.body) <= {
         *("model", "input", "questions"),
         *("messages", "response_format", "store", "max_completion_tokens", "temperature", "logprobs"),
+        *("top_logprobs", "prompt", "max_tokens"),
     }
-    assert request.body.get("store") is (False if mode == "schema" else None)
+    assert request.body.get("store") is (False if "messages" in request.body else None)
+
+
+def test_nothing_but_the_key_is_said_for_the_list_of_models(tmp_path: Path, standin: Standin) -> None:
+    look(configure(tmp_path, standin.base_url))
+    (request,) = standin.requests
+    assert (request.method, request.path, request.content) == ("GET", "/v1/models", b"")
+    assert set(request.headers) == {"host", "accept", "accept-encoding", "authorization", "user-agent"}
 
 
 class _Asked(httpx2.AsyncBaseTransport):
@@ -127,6 +155,10 @@ class _Asked(httpx2.AsyncBaseTransport):
         ("https://api.example.org/v2/decisions", False),
         ("https://api.example.org/v1evil/decisions", False),
         ("https://api.example.org/v1/decisions?to=evil", False),
+        ("https://api.example.org/v1/completions?api-version=1", False),
+        ("https://api.example.org/v1/models", True),
+        ("https://api.example.org/v1/models?after=evil", False),
+        ("https://api.example.org/models", False),
     ],
 )
 def test_the_gate_knows_a_single_address(url: str, *, passes: bool) -> None:
@@ -145,6 +177,36 @@ def test_the_gate_knows_a_single_address(url: str, *, passes: bool) -> None:
     assert bool(inner.asked) is passes
 
 
+@pytest.mark.parametrize(
+    ("query", "passes"),
+    [
+        ("?api-version=2026-10-01", True),
+        ("", False),
+        ("?api-version=2026-10-02", False),
+        ("?api-version=2026-10-01&to=evil", False),
+        ("?to=evil&api-version=2026-10-01", False),
+        ("?API-VERSION=2026-10-01", False),
+    ],
+)
+def test_the_gate_knows_a_single_version_too(query: str, *, passes: bool) -> None:
+    section = OpenAISection.model_validate(
+        {"model": "m", "api_key_env": "K", "base_url": "https://a.example.org/openai", "api_version": "2026-10-01"}
+    )
+    inner = _Asked()
+
+    async def send() -> None:
+        await Gate(section, SecretStr("k"), inner).handle_async_request(
+            httpx2.Request("POST", f"https://a.example.org/openai/completions{query}")
+        )
+
+    if passes:
+        asyncio.run(send())
+    else:
+        with pytest.raises(httpx2.UnsupportedProtocol):
+            asyncio.run(send())
+    assert bool(inner.asked) is passes
+
+
 # --- names --------------------------------------------------------------------------------------------------------------
 
 BODY = "Mia has a fever. Please call me: 555-0134-987, sabine.hofmann@example.com. Sabine Hofmann, mother of Mia Hofmann"
@@ -153,7 +215,7 @@ NAMES = ("mia", "hofmann", "sabine", "ann example", "ann@example.com", "0134")
 
 @pytest.mark.parametrize("mode", MODES)
 def test_no_name_of_the_roster_or_the_header_is_sent(tmp_path: Path, standin: Standin, mode: str) -> None:
-    with opened(tmp_path, standin, f'mode = "{mode}"') as classifier, structlog.testing.capture_logs() as logs:
+    with opened(tmp_path, standin, MODES[mode]) as classifier, structlog.testing.capture_logs() as logs:
         prediction = predict(classifier, read(mail("Mia Hofmann is sick", body=BODY)))
     (request,) = standin.requests
     sent = request.content.decode().lower()
@@ -200,13 +262,13 @@ def test_the_sdk_logs_no_more_than_warnings(tmp_path: Path, caplog: pytest.LogCa
 @pytest.mark.parametrize("mode", MODES)
 def test_a_prediction_says_who_answered_and_what_it_took(tmp_path: Path, standin: Standin, mode: str) -> None:
     prices = "price_per_million_input_tokens = 100.0\nprice_per_million_output_tokens = 1000.0"
-    with opened(tmp_path, standin, f'mode = "{mode}"\n{prices}') as classifier:
+    with opened(tmp_path, standin, f"{MODES[mode]}\n{prices}") as classifier:
         prediction = predict(classifier)
     assert prediction.request_id == "req_1"
     assert prediction.provenance.kind == "openai"
     assert prediction.provenance.renderer == RENDERER_VERSION
     assert prediction.cost.input_tokens > 100
-    assert (prediction.cost.output_tokens > 0) is (mode == "schema")
+    assert (prediction.cost.output_tokens > 0) is (mode != "decisions")
     assert prediction.cost.milliseconds > 0
     assert prediction.cost.money == pytest.approx(
         prediction.cost.input_tokens / 10_000 + prediction.cost.output_tokens / 1_000, rel=1e-6
@@ -215,7 +277,7 @@ def test_a_prediction_says_who_answered_and_what_it_took(tmp_path: Path, standin
 
 @pytest.mark.parametrize("mode", MODES)
 def test_probabilities_cover_all_categories_and_sum_to_one(tmp_path: Path, standin: Standin, mode: str) -> None:
-    with opened(tmp_path, standin, f'mode = "{mode}"') as classifier:
+    with opened(tmp_path, standin, MODES[mode]) as classifier:
         for given, top in ((ABSENT, 0.9), (render_text("Hello", "See you."), 0.5)):
             prediction = predict(classifier, given)
             assert tuple(prediction.probabilities) == classifier.categories == ("absence", "billing")

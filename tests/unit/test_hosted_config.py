@@ -26,7 +26,7 @@ def section(**keys: object) -> OpenAISection:
 def test_it_is_a_kind_of_classifier() -> None:
     assert "openai" in known_kinds()
     assert section().base_url == OPENAI
-    assert section().mode == "decisions"
+    assert section().mode == "auto"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import structlog
 from tenacity import wait_none
-from tests.hosted import ABSENT, WORDS, ask, opened, predict
+from tests.hosted import ABSENT, MODES, WORDS, ask, configure, hurried, opened, predict, running
 
 from cubbyd.classify.hosted.client import read_retry_after
 from cubbyd.classify.hosted.failure import TABLE
@@ -22,8 +22,14 @@ from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavail
 from cubbyd.message import render_text
 from cubbyd.standin import Fault, Standin
 
-DECISIONS, SCHEMA = "decisions", "schema"
-BOTH = (DECISIONS, SCHEMA)
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
+DECISIONS, SCHEMA, CODE, PROMPT = MODES
+ALL = tuple(MODES)
+CHATS = (SCHEMA, CODE)
+SPEAKING = (SCHEMA, CODE, PROMPT)
+"""Those in which a model writes."""
+CODES = (CODE, PROMPT)
 
 
 @pytest.fixture(autouse=True)
@@ -47,20 +53,25 @@ class Case:
     error: type[ClassifierError]
     calls: int
     says: str
-    modes: tuple[str, ...] = BOTH
+    modes: tuple[str, ...] = ALL
     rests: float = 0.0
     """Seconds that the backend rests afterwards; 0: the next mail is asked about at once."""
     name: str = ""
+    more: str = ""
+    """More keys of [classifier.openai]."""
+    seconds: float = 10.0
+    """For one call."""
 
 
 U, R, P = ClassifierUnavailable, ClassifierRejected, NeedsPerson
 QUOTA = "insufficient_quota"
+FULL = Fault.keys(usage={"prompt_tokens": 4096, "input_tokens": 4096, "completion_tokens": 1, "output_tokens": 1})
 IN_1000_SECONDS = "IN_1000_SECONDS"
 """Stands for the date that it is then; only the running test knows which."""
 
 
 def invalid(name: str, fault: Fault, *modes: str) -> Case:
-    return Case("invalid answer", fault, R, 2, "none of the categories", modes or BOTH, name=name)
+    return Case("invalid answer", fault, R, 2, "none of the categories", modes or ALL, name=name)
 
 
 def listed(*pairs: tuple[object, object]) -> Fault:
@@ -101,9 +112,9 @@ CASES = [
     Case("wrong key", Fault.error(401, "invalid_api_key"), U, 1, "the key was refused", rests=900),
     Case("not allowed", Fault.error(403, "unsupported_country_region_territory"), U, 1, "may not do this", rests=900),
     Case("model gone", Fault.error(404, "model_not_found"), U, 1, "no such model", rests=3600),
-    Case("no endpoint", Fault.error(404), U, 1, 'set mode = "schema"', rests=3600),
+    Case("no endpoint", Fault.error(404), U, 1, 'such as mode = "schema"', rests=3600),
     Case("no endpoint", Fault.page(404), U, 1, "check base_url", rests=3600, name="page"),
-    Case("no endpoint", Fault.error(501), U, 1, 'set mode = "schema"', rests=3600, name="501"),
+    Case("no endpoint", Fault.error(501), U, 1, 'such as mode = "schema"', rests=3600, name="501"),
     Case(
         "request refused",
         Fault.error(400, "unsupported_parameter", param="logprobs"),
@@ -124,15 +135,28 @@ CASES = [
     Case("server error", Fault.page(502), U, 2, "a fault of its own (502)", name="page"),
     Case("server error", Fault.error(529), U, 2, "a fault of its own", name="529"),
     Case("other status", Fault.error(418), U, 1, "does not know (418 error)", rests=900),
-    Case("timeout", Fault(wait=1.6), U, 2, "no answer in time"),
-    Case("timeout", Fault(drip=0.05), U, 2, "no answer in time", name="drip"),
+    Case("timeout", Fault(wait=0.5), U, 2, "no answer in time", seconds=0.3),
+    Case("timeout", Fault(drip=0.05), U, 2, "no answer in time", name="drip", seconds=0.3),
     Case("no connection", Fault(hang_up=True), U, 2, "cannot be reached"),
     Case("no connection", Fault(cut=True), U, 2, "cannot be reached", name="cut-body"),
     Case("no connection", Fault(headers={"content-encoding": "gzip"}), U, 2, "cannot be reached", name="packed"),
     Case("no connection", Fault.raw(b" " * (5 * 1024 * 1024)), U, 2, "cannot be reached", name="endless"),
-    Case("refusal", Fault.refusal(), P, 1, "urgent: "),
-    Case("output blocked", Fault.finish("content_filter"), P, 1, "urgent: ", (SCHEMA,)),
+    Case("refusal", Fault.refusal(), P, 1, "urgent: ", (DECISIONS, *CHATS)),
+    Case("output blocked", Fault.finish("content_filter"), P, 1, "urgent: ", SPEAKING),
     Case("cut output", Fault.finish("length", '{"cat'), R, 1, 'set reasoning_effort = "none"', (SCHEMA,)),
+    Case("cut output", Fault.finish("length", ""), R, 1, 'set reasoning_effort = "none"', SPEAKING, name="nothing"),
+    Case(
+        "cut output",
+        Fault.finish("length", "1"),
+        R,
+        1,
+        "cut short",
+        CODES,
+        name="number",
+        more='codes = "numbers"',
+    ),
+    Case("context full", FULL, R, 2, "do not fit into context_tokens", name="full", more="context_tokens = 4096"),
+    Case("context full", Fault(), R, 0, "lower text_chars", name="no-room", more="context_tokens = 100"),
     invalid("foreign-label", Fault.says('{"category": "trash"}'), SCHEMA),
     invalid("two-keys", Fault.says('{"category": "absence", "delete": true}'), SCHEMA),
     invalid("no-json", Fault.says("absence"), SCHEMA),
@@ -140,8 +164,15 @@ CASES = [
     invalid("other-case", Fault.says('{"category": "Absence"}'), SCHEMA),
     invalid("no-text", Fault.says(""), SCHEMA),
     invalid("deep", Fault.says("[" * 100_000), SCHEMA),
-    invalid("empty-choices", Fault.keys(choices=[]), SCHEMA),
-    invalid("no-message", Fault.keys(choices=[{"index": 0}]), SCHEMA),
+    invalid("empty-choices", Fault.keys(choices=[]), *SPEAKING),
+    invalid("choice-no-object", Fault.keys(choices=["A"]), *SPEAKING),
+    invalid("no-message", Fault.keys(choices=[{"index": 0}]), *SPEAKING),
+    invalid("foreign-code", Fault.says("C"), *CODES),
+    invalid("other-case-code", Fault.says("a"), *CODES),
+    invalid("a-word", Fault.says("Absence"), *CODES),
+    invalid("code-in-a-sentence", Fault.says("It is A"), *CODES),
+    invalid("number-for-a-letter", Fault.says("1"), *CODES),
+    invalid("nothing-said", Fault.says(" \n"), *CODES),
     invalid("foreign-option", listed(("absence", 0.5), ("trash", 0.5)), DECISIONS),
     invalid("one-more-option", listed(("absence", 0.5), ("billing", 0.4), ("trash", 0.1)), DECISIONS),
     invalid("missing-option", listed(("absence", 1.0)), DECISIONS),
@@ -181,8 +212,9 @@ def test_every_row_has_a_case() -> None:
     ids=[f"{case.row}-{case.name}-{mode}".replace(" ", "-") for case in CASES for mode in case.modes],
 )
 def test_row(tmp_path: Path, standin: Standin, case: Case, mode: str) -> None:
-    more = f'mode = "{mode}"\ntimeout_seconds = 1\npatience_seconds = 5'
-    with opened(tmp_path, standin, more) as classifier, structlog.testing.capture_logs() as logs:
+    more = f"{MODES[mode]}\npatience_seconds = 5\n{case.more}"
+    config = hurried(configure(tmp_path, standin.base_url, more), case.seconds)
+    with running(config) as classifier, structlog.testing.capture_logs() as logs:
         standin.always(dated(case.fault))
         error = ask(classifier)
         assert type(error) is case.error, error
@@ -193,7 +225,7 @@ def test_row(tmp_path: Path, standin: Standin, case: Case, mode: str) -> None:
         standin.always(None)
         again = ask(classifier)
         if not case.rests:
-            assert isinstance(again, Prediction), again
+            assert isinstance(again, Prediction) or not case.calls, again
             return
         assert isinstance(again, ClassifierUnavailable)
         assert len(standin.requests) == case.calls, "nobody was asked"
@@ -222,9 +254,9 @@ def test_a_server_without_tls_where_tls_is_due(tmp_path: Path, standin: Standin)
     assert standin.requests == []
 
 
-@pytest.mark.parametrize("mode", BOTH)
+@pytest.mark.parametrize("mode", ALL)
 def test_a_passing_failure_is_tried_again_and_answered(tmp_path: Path, standin: Standin, mode: str) -> None:
-    with opened(tmp_path, standin, f'mode = "{mode}"') as classifier:
+    with opened(tmp_path, standin, MODES[mode]) as classifier:
         for fault in (Fault.error(500), Fault(hang_up=True), Fault.page(), Fault.error(429, "rate_limit_exceeded")):
             standin.then(fault)
             assert predict(classifier).top == "absence"

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from tests.hosted import WORDS, ask, opened, predict
 
 from cubbyd.classify.hosted.breaker import FAILURES, FIRST_PAUSE, LONGEST_PAUSE, Breaker
+from cubbyd.classify.hosted.chat import read_tokens
 from cubbyd.classify.hosted.ledger import DAYS_KEPT, LEDGER_NAME, Budget, Ledger, Prices
-from cubbyd.classify.hosted.prompt import INSTRUCTIONS, PROMPT_VERSION, Prompt, frame
-from cubbyd.classify.hosted.schema import _told_probability
+from cubbyd.classify.hosted.prompt import INSTRUCTIONS, PROBE, PROMPT_VERSION, Prompt, frame
+from cubbyd.classify.hosted.schema import told_probability
 from cubbyd.errors import ClassifierUnavailable
 from cubbyd.message import ClassifierInput, render_text
 from cubbyd.standin import Standin
@@ -277,6 +278,17 @@ def test_the_words_of_a_prompt_change_with_its_version_alone() -> None:
     told = json.dumps([INSTRUCTIONS, prompt.instructions(), prompt.choices(), prompt.schema(), mail])
 
     assert (PROMPT_VERSION, hashlib.sha256(told.encode()).hexdigest()[:16]) == ("1", "d12a77f7f26d5147")
+    several = Prompt(Taxonomy(categories), many=True)
+    codes = {CategoryId("a"): "A", CategoryId("b"): "B"}
+    more = [
+        several.task,
+        several.instructions(),
+        several.predicates(),
+        several.schema(),
+        prompt.code_instructions(codes),
+        PROBE,
+    ]
+    assert hashlib.sha256(json.dumps(more).encode()).hexdigest()[:16] == "9e6a6af4b627946f"
 
 
 # --- the probability of a JSON answer ---------------------------------------------------------------------------------------
@@ -306,14 +318,14 @@ CONTENT = '{"category": "absence"}'
     ],
 )
 def test_the_tokens_that_spell_the_category_give_its_probability(tokens: list[tuple[Any, Any]], told: float | None) -> None:
-    found = _told_probability(CONTENT, "absence", logprobs(*tokens))
+    found = told_probability(CONTENT, "absence", read_tokens(logprobs(*tokens)))
 
     assert found == (pytest.approx(told) if told is not None else None)
 
 
 @pytest.mark.parametrize("given_", [None, {}, {"content": None}, {"content": "x"}, {"content": ["x"]}, [], "x"])
 def test_odd_log_probabilities_are_none(given_: object) -> None:
-    assert _told_probability(CONTENT, "absence", given_) is None
+    assert told_probability(CONTENT, "absence", read_tokens(given_)) is None
 
 
 def test_the_ledger_is_plain_json(tmp_path: Path, clock: HandClock) -> None:

@@ -18,6 +18,8 @@ from tests.hosted import WORDS, ask, opened, predict
 from cubbyd.errors import ClassifierUnavailable, ConfigError
 from cubbyd.standin import Fault, Standin
 
+pytestmark = pytest.mark.usefixtures("quick_disk")
+
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 
 

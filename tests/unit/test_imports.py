@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.unit.configuration import load
 
 TRAINING = {"sklearn", "scipy", "joblib"}
-NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas"}
+NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas", "onnx", "onnxruntime", "tokenizers"}
 HEAVY = (
     TRAINING
     | NEVER
@@ -17,11 +18,16 @@ HEAVY = (
 )
 
 
+def said_by(code: str) -> list[str]:
+    """Run code in a fresh interpreter; give the lines that it prints."""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.splitlines()
+
+
 def loaded_by(code: str) -> set[str]:
     """Run code in a fresh interpreter; give the packages that are loaded at its end."""
-    report = "\nimport sys\nprint('loaded:', *sorted({name.partition('.')[0] for name in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code + report], capture_output=True, text=True, check=True, timeout=60)
-    return set(done.stdout.rpartition("loaded:")[2].split())
+    report = "\nimport sys\nprint('\\nloaded:', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    return set(said_by(code + report)[-1].removeprefix("loaded:").split())
 
 
 def running(*arguments: str) -> str:
@@ -39,7 +45,24 @@ def test_asking_what_cubbyd_can_do_loads_nothing_heavy(arguments: list[str]) -> 
 
 
 @pytest.mark.parametrize(
-    "command", ["check", "run", "train", "classify", "parse", "redact", "status", "history", "retry", "demo"]
+    "command",
+    [
+        *(
+            "check",
+            "run",
+            "train",
+            "classify",
+            "parse",
+            "redact",
+            "status",
+            "history",
+            "retry",
+            "demo",
+            "calibrate",
+            "thresholds",
+        ),
+        *("embedding-model", "weigh"),
+    ],
 )
 def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> None:
     assert loaded_by(running(command, "--help")) & (TRAINING | NEVER | {"numpy"}) == set()
@@ -62,11 +85,58 @@ def test_reading_a_table_loads_no_reader_of_mail(tmp_path: Path) -> None:
 
 def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
     loaded = loaded_by(
-        "import cubbyd.service.daemon, cubbyd.classify.registry, cubbyd.classify.local, cubbyd.classify.modelfile"
+        "import cubbyd.service.daemon, cubbyd.classify.registry, cubbyd.classify.local, cubbyd.classify.modelfile, "
+        "cubbyd.classify.hierarchical"
     )
 
     assert loaded & (TRAINING | NEVER) == set()
     assert {"numpy", "sqlalchemy", "imapclient"} <= loaded, "or the daemon was not loaded at all"
+
+
+def test_a_daemon_that_is_not_calibrated_loads_nothing_for_it() -> None:
+    loaded = loaded_by("import cubbyd.service.daemon, cubbyd.classify.registry, cubbyd.filing")
+
+    assert "numpy" not in loaded
+    assert "numpy" in loaded_by("import cubbyd.classify.calibrated"), "or this would prove nothing"
+
+
+def test_a_calibrated_daemon_loads_no_training() -> None:
+    assert loaded_by("import cubbyd.service.daemon, cubbyd.classify.calibrated") & (TRAINING | NEVER) == set()
+
+
+def test_rules_alone_with_the_urgent_net_load_no_numpy(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    load(file, '[classifier]\nkind = "rules"\n[[rules]]\nname = "a"\nto = "a@b.example"\ncategory = "billing"')
+
+    loaded = loaded_by(
+        "from pathlib import Path\nfrom cubbyd.config import load_config\nfrom cubbyd.classify.registry import load_classifier\n"
+        f"load_classifier(load_config(Path({str(file)!r})))\n"
+    )
+
+    assert loaded & (TRAINING | NEVER | {"numpy"}) == set()
+    assert "pydantic" in loaded, "or nothing was loaded at all"
+
+
+def test_the_doubles_load_no_sdk_until_the_stand_in_is_asked_for() -> None:
+    assert loaded_by("import cubbyd.testing") & (TRAINING | NEVER) == set()
+    assert loaded_by("from cubbyd.testing import Standin") & (TRAINING | NEVER) == set()
+    assert "openai" in loaded_by("from cubbyd.testing import Standin\nStandin({})")
+
+
+def test_a_stand_in_without_the_sdk_names_the_command_that_installs_it() -> None:
+    without = "import sys\nsys.modules['openai'] = None\n"
+    code = f"{without}from cubbyd.errors import CubbydError\nfrom cubbyd.testing import Standin\ntry:\n    Standin({{}})\nexcept CubbydError as e:\n    print(e)\n"
+
+    assert "pip install 'cubbyd[openai]'" in " ".join(said_by(code))
+
+
+def test_the_embeddings_classifier_loads_no_training_and_no_runtime_that_a_server_does_not_need() -> None:
+    loaded = loaded_by(
+        "import cubbyd.classify.embedding.opening, cubbyd.classify.embedding.classifier, cubbyd.classify.embedding.model\n"
+        "import cubbyd.classify.embedding.onnx, cubbyd.classify.embedding.cache"
+    )
+
+    assert loaded & (TRAINING | NEVER) == set()
 
 
 def test_a_state_file_of_today_is_opened_without_the_tool_that_migrates(tmp_path: Path) -> None:

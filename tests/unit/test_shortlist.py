@@ -7,6 +7,7 @@ from tests.composite import ABSENCE, BILLING, CATEGORIES, DOWN, PICKUP, Told, To
 
 from cubbyd.classify.protocol import Chooser, Prediction
 from cubbyd.classify.shortlist import ShortlistClassifier
+from cubbyd.config import Labels
 from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable
 
 SAYS = {"clear": chances(0.96, 0.03, 0.01), "dim": chances(0.5, 0.4, 0.1), "other": chances(0.1, 0.4, 0.5)}
@@ -149,3 +150,15 @@ def test_both_are_closed() -> None:
     shortlist(first, then).close()
 
     assert (first.closed, then.closed) == (1, 1)
+
+
+def test_where_a_mail_can_have_many_labels_each_keeps_its_own_probability() -> None:
+    """Scaled to sum to 1, two certain labels would both be as good as chance."""
+    first = Told(otherwise=chances(0.7, 0.6, 0.4))
+    then = Told(otherwise=chances(0.9, 0.8, 0.3))
+
+    asked = only(shortlist(first, then, labels=Labels.MANY).classify([mail("x")]))
+    alone = only(shortlist(first, then, sure_above=0.7, labels=Labels.MANY).classify([mail("x")]))
+
+    assert asked.probabilities == chances(0.9, 0.8, 0.4)
+    assert alone.probabilities == chances(0.7, 0.6, 0.4)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 from tests.hosted import WORDS, opened, predict
+from tests.standin import connected
 
-from cubbyd.standin import Standin
+from cubbyd import testing
+from cubbyd.standin import Fault, Standin
 from cubbyd.standin.server import KEY
 
 DECISION: dict[str, Any] = {
@@ -85,7 +90,57 @@ def test_wrong_requests_are_refused_and_remembered(standin: Standin, path: str, 
 
 def test_a_wrong_key_and_a_wrong_path_are_refused(standin: Standin) -> None:
     assert call(standin, "/models", key="sk-other")[0] == 401
-    assert call(standin, "/embeddings", {})[0] == 404
+    assert call(standin, "/responses", {})[0] == 404
+
+
+def test_the_stand_in_is_reached_from_this_machine_alone(standin: Standin) -> None:
+    port = int(standin.base_url.rpartition(":")[2].partition("/")[0])
+
+    assert standin.base_url.startswith("http://127.0.0.1:")
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+    with pytest.raises(ConnectionRefusedError):  # a server on all addresses would answer here
+        socket.create_connection(("127.0.0.2", port), timeout=5)
+
+
+def test_each_stand_in_is_a_double_of_cubbyd_testing() -> None:
+    assert testing.Standin is Standin
+    assert testing.Fault.error(503).status == 503
+    with pytest.raises(AttributeError, match="no attribute 'StandIn'"):
+        testing.StandIn  # noqa: B018
+
+
+def test_a_request_that_a_fault_refuses_has_no_effect_and_others_go_on(standin: Standin) -> None:
+    standin.always(Fault.error(503))
+    assert call(standin, "/decisions", DECISION)[0] == 503
+    assert call(standin, "/decisions", {})[0] == 400, "a wrong request is refused before anything else can fail"
+    standin.always(None)
+    assert call(standin, "/decisions", DECISION)[0] == 200
+
+
+def test_what_is_too_large_is_refused_and_the_connection_goes_on(standin: Standin) -> None:
+    with connected(standin) as client:
+        with pytest.raises(openai.APIStatusError) as caught:
+            client.files.create(file=("large", bytes(17 * 1024 * 1024)), purpose="user_data")
+        assert caught.value.status_code == 413
+        assert client.files.list().data == []
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_the_examples_of_the_docs_run(number: int) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "standin.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+    assert len(examples) == 2
+    exec(compile(examples[number], "docs/standin.md", "exec"), {})
+
+
+def test_the_docs_have_every_fault() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "standin.md").read_text(encoding="utf-8")
+    made = [name for name, member in vars(Fault).items() if isinstance(member, classmethod)]
+
+    assert [name for name in made if f"Fault.{name}(" not in text] == []
+    assert "error" in made
 
 
 # --- the official document, where it is at hand ---------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from cubbyd.classify.members import (
     union,
 )
 from cubbyd.classify.protocol import Classifier, Prediction, Reason
-from cubbyd.config import Config, IfThenFails
+from cubbyd.config import Config, IfThenFails, Labels
 from cubbyd.errors import NeedsPerson
 from cubbyd.message.model import ClassifierInput
 from cubbyd.taxonomy import CategoryId
@@ -42,6 +42,7 @@ class CascadeClassifier:
         unsure_below: float,
         margin_below: float = 0.0,
         if_then_fails: IfThenFails = IfThenFails.RETRY,
+        labels: Labels = Labels.ONE,
         order: Iterable[CategoryId] = (),
     ) -> None:
         """Take the members, which are closed with this, and the order in which categories are listed."""
@@ -49,7 +50,7 @@ class CascadeClassifier:
         self.categories, self.batch_size = union(members, order), smallest_batch(members)
         rules = f"unsure_below={unsure_below:g} margin_below={margin_below:g} if_then_fails={if_then_fails}"
         self.provenance = made_of(KIND, members, f"{describe(first)}>{describe(then)} {rules}")
-        self._first, self._then = first, then
+        self._first, self._then, self._labels = first, then, labels
         self._unsure_below, self._margin_below, self._if_then_fails = unsure_below, margin_below, if_then_fails
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Outcome]:
@@ -74,10 +75,17 @@ class CascadeClassifier:
         close_all((self._first, self._then))
 
     def is_unsure(self, first: Prediction) -> bool:
-        """Tell whether the second is to be asked: too low a probability, too small a lead, or the first wants a person."""
+        """Tell whether the second is to be asked: too low a probability, too small a lead, or the first wants a person.
+
+        Where a mail can have many labels two that are both probable are no doubt, and the lead is not looked at.
+        """
         probabilities = sorted(first.probabilities.values(), reverse=True)
         lead = probabilities[0] - (probabilities[1] if len(probabilities) > 1 else 0.0)
-        return bool(first.hold) or probabilities[0] < self._unsure_below or lead < self._margin_below
+        return (
+            bool(first.hold)
+            or probabilities[0] < self._unsure_below
+            or (self._labels is Labels.ONE and lead < self._margin_below)
+        )
 
     def _combine(self, first: Prediction, then: Outcome) -> Outcome:
         name = first.provenance.kind
@@ -112,5 +120,6 @@ def open_cascade(config: Config, open_kind: OpenKind) -> CascadeClassifier:
         unsure_below=section.unsure_below,
         margin_below=section.margin_below,
         if_then_fails=section.if_then_fails,
+        labels=config.classifier.labels,
         order=config.taxonomy.ids,
     )

@@ -20,12 +20,13 @@ from cubbyd.classify.members import (
     missing_table,
     normalize,
     open_members,
+    scale,
     settle,
     smallest_batch,
     union,
 )
 from cubbyd.classify.protocol import Classifier, Prediction, Reason
-from cubbyd.config import Config
+from cubbyd.config import Config, Labels
 from cubbyd.errors import ClassifierError
 from cubbyd.message.model import ClassifierInput
 from cubbyd.taxonomy import CategoryId
@@ -48,15 +49,16 @@ class EnsembleClassifier:
         weights: Sequence[float],
         *,
         review_on_disagreement: bool = False,
+        labels: Labels = Labels.ONE,
         order: Iterable[CategoryId] = (),
     ) -> None:
         """Take the members, which are closed with this, a weight for each, and the order in which categories are listed."""
         self.categories, self.batch_size = union(members, order), smallest_batch(members)
-        self._members, self._weights = tuple(members), tuple(weight / sum(weights) for weight in weights)
-        parts = [f"{weight:.4g}*{describe(one)}" for one, weight in zip(self._members, self._weights, strict=True)]
+        self.members, self._weights = tuple(members), tuple(weight / sum(weights) for weight in weights)
+        parts = [f"{weight:.4g}*{describe(one)}" for one, weight in zip(self.members, self._weights, strict=True)]
         rules = " review_on_disagreement" if review_on_disagreement else ""
-        self.provenance = made_of(KIND, self._members, " + ".join(parts) + rules)
-        self._review_on_disagreement = review_on_disagreement
+        self.provenance = made_of(KIND, self.members, " + ".join(parts) + rules)
+        self._review_on_disagreement, self._labels = review_on_disagreement, labels
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Outcome]:
         """Answer for each input, in order. Raises ClassifierUnavailable where none of them has an answer for that reason.
@@ -65,7 +67,7 @@ class EnsembleClassifier:
         """
         errors: dict[int, ClassifierError] = {}
         answers: list[list[Prediction]] = [[] for _ in inputs]
-        for member in self._members:
+        for member in self.members:
             places = [place for place in range(len(inputs)) if place not in errors]
             for place, outcome in zip(places, ask_member(member, [inputs[place] for place in places]), strict=True):
                 if isinstance(outcome, Prediction):
@@ -76,10 +78,10 @@ class EnsembleClassifier:
 
     def close(self) -> None:
         """Close all members."""
-        close_all(self._members)
+        close_all(self.members)
 
     def _combine(self, answers: Sequence[Prediction]) -> Prediction:
-        probabilities = mean([normalize(cover(one.probabilities, self.categories)) for one in answers], self._weights)
+        probabilities = mean([scale(cover(one.probabilities, self.categories), self._labels) for one in answers], self._weights)
         top = max(probabilities, key=lambda category: probabilities[category])
         return Prediction(
             probabilities=probabilities,
@@ -152,5 +154,6 @@ def open_ensemble(config: Config, open_kind: OpenKind) -> EnsembleClassifier:
         open_members(config, open_kind, section.members, KIND),
         [member.weight for member in section.members],
         review_on_disagreement=section.review_on_disagreement,
+        labels=config.classifier.labels,
         order=config.taxonomy.ids,
     )

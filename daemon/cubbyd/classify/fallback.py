@@ -47,6 +47,11 @@ class FallbackClassifier:
         self._first, self._second = first, second
         self._is_down, self._lock = False, Lock()
 
+    @property
+    def first(self) -> Classifier:
+        """The one that answers as long as it can."""
+        return self._first
+
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Outcome]:
         """Answer for each input, in order. Raises ClassifierUnavailable where both are down.
 

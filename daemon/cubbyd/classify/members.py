@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from itertools import chain
 
 from cubbyd.classify.protocol import Classifier, Cost, Prediction, Provenance
-from cubbyd.config import Config, MemberSection
+from cubbyd.config import Config, Labels, MemberSection
 from cubbyd.errors import ClassifierError, ClassifierUnavailable, ConfigError, Problem, UnknownKind
 from cubbyd.message.model import ClassifierInput
 from cubbyd.taxonomy import CategoryId
@@ -26,16 +26,20 @@ def open_members(config: Config, open_kind: OpenKind, sections: Iterable[MemberS
     with ExitStack() as stack:
         members = []
         for section in sections:
-            changes = {"kind": section.kind, "model": section.model or config.classifier.model}
-            alone = config.model_copy(update={"classifier": config.classifier.model_copy(update=changes)})
             try:
-                member = open_kind(section.kind, alone)
+                member = open_kind(section.kind, stand_alone(config, section))
             except UnknownKind as error:
                 raise fault(config, table, f"found {error.kind!r}; allowed inside of it: {', '.join(error.known)}") from error
             stack.callback(member.close)
             members.append(member)
         stack.pop_all()
         return tuple(members)
+
+
+def stand_alone(config: Config, section: MemberSection) -> Config:
+    """Make the configuration in which a member is the classifier, with nothing behind it."""
+    changes = {"kind": section.kind, "model": section.model or config.classifier.model, "fallback": None}
+    return config.model_copy(update={"classifier": config.classifier.model_copy(update=changes)})
 
 
 def fault(config: Config, table: str, allowed: str) -> ConfigError:
@@ -106,6 +110,11 @@ def normalize(probabilities: Mapping[CategoryId, float]) -> dict[CategoryId, flo
     """Scale probabilities so that they sum to 1; all are equal where there is nothing to scale."""
     total = sum(probabilities.values())
     return {category: p / total if total else 1 / len(probabilities) for category, p in probabilities.items()}
+
+
+def scale(probabilities: Mapping[CategoryId, float], labels: Labels) -> Mapping[CategoryId, float]:
+    """Scale probabilities so that they sum to 1 where a mail has one label; where it can have many each stands for itself."""
+    return normalize(probabilities) if labels is Labels.ONE else probabilities
 
 
 def add_costs(predictions: Iterable[Prediction]) -> Cost:

@@ -42,6 +42,12 @@ def _open_openai(config: Config, _: OpenKind) -> Classifier:
     return open_hosted(config)
 
 
+def _open_embeddings(config: Config, _: OpenKind) -> Classifier:
+    from cubbyd.classify.embedding.opening import open_embeddings
+
+    return open_embeddings(config)
+
+
 def _open_cascade(config: Config, open_kind: OpenKind) -> Classifier:
     from cubbyd.classify.cascade import open_cascade
 
@@ -60,12 +66,27 @@ def _open_ensemble(config: Config, open_kind: OpenKind) -> Classifier:
     return open_ensemble(config, open_kind)
 
 
+def _open_rules(config: Config, open_kind: OpenKind) -> Classifier:
+    from cubbyd.classify.ruled import open_rules
+
+    return open_rules(config, open_kind)
+
+
+def _open_hierarchical(config: Config, open_kind: OpenKind) -> Classifier:
+    from cubbyd.classify.hierarchical import open_hierarchical
+
+    return open_hierarchical(config, open_kind)
+
+
 BACKENDS: Mapping[str, Callable[[Config, OpenKind], Classifier]] = {
     "local": _open_local,
     "openai": _open_openai,
+    "embeddings": _open_embeddings,
     "cascade": _open_cascade,
     "shortlist": _open_shortlist,
     "ensemble": _open_ensemble,
+    "rules": _open_rules,
+    "hierarchical": _open_hierarchical,
 }
 
 
@@ -75,13 +96,55 @@ def known_kinds() -> list[str]:
 
 
 def load_classifier(config: Config) -> Classifier:
-    """Load the backend that the configuration names, with its fallback. Raises UnknownKind, ModelFileError, ConfigError."""
+    """Load the backend that the configuration names, the rules before it, and the urgent net over both.
+
+    Raises UnknownKind, ModelFileError, ConfigError.
+    """
+    from cubbyd.classify.urgent import UrgentClassifier, make_net
+
+    net = make_net(config)
+    ruled = _put_rules_before(config, open_backend(config))
+    return UrgentClassifier(net, ruled) if net else ruled
+
+
+def open_backend(config: Config) -> Classifier:
+    """Load the backend with its fallback, without rules and net. Raises as load_classifier does."""
     from cubbyd.classify.fallback import open_fallback
 
-    return open_fallback(config, lambda kind, with_its_file: _open(with_its_file, kind, ()))
+    return open_fallback(config, lambda kind, with_its_file: open_kind(with_its_file, kind))
+
+
+def open_kind(config: Config, kind: str) -> Classifier:
+    """Open one backend by its kind, calibrated, without its fallback. Raises as load_classifier does."""
+    return _open(config, kind, ())
+
+
+def open_uncalibrated(config: Config) -> Classifier:
+    """Open the configured kind without its fallback and its own curve; what it is made of is calibrated as ever.
+
+    Raises UnknownKind, ModelFileError, ConfigError.
+    """
+    return _open_bare(config, config.classifier.kind, ())
+
+
+def _put_rules_before(config: Config, backend: Classifier) -> Classifier:
+    if not config.rules or config.classifier.kind == "rules":
+        return backend
+    from cubbyd.classify.ruled import RuledClassifier, rulebook_of
+
+    return RuledClassifier(rulebook_of(config), backend, order=config.taxonomy.ids)
 
 
 def _open(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
+    bare = _open_bare(config, kind, outer)
+    if config.classifier.calibration is None:
+        return bare
+    from cubbyd.classify.calibrated import calibrate_opened  # loads numpy, which a hosted classifier alone does not need
+
+    return calibrate_opened(config, bare)
+
+
+def _open_bare(config: Config, kind: str, outer: tuple[str, ...]) -> Classifier:
     """Open a backend; outer are those that it is a part of, which it must not be made of again."""
     if kind in outer:
         raise UnknownKind(kind, _known_inside(outer))

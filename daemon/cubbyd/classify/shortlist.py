@@ -18,14 +18,14 @@ from cubbyd.classify.members import (
     join_ids,
     made_of,
     missing_table,
-    normalize,
     open_members,
+    scale,
     settle,
     smallest_batch,
     union,
 )
 from cubbyd.classify.protocol import Chooser, Classifier, Prediction, Reason
-from cubbyd.config import Config
+from cubbyd.config import Config, Labels
 from cubbyd.message.model import ClassifierInput
 from cubbyd.taxonomy import CategoryId
 
@@ -38,7 +38,14 @@ class ShortlistClassifier:
     """Two classifiers, of which the second chooses among what the first finds likely; as thread-safe as they are."""
 
     def __init__(
-        self, first: Classifier, then: Classifier, *, size: int, sure_above: float, order: Iterable[CategoryId] = ()
+        self,
+        first: Classifier,
+        then: Classifier,
+        *,
+        size: int,
+        sure_above: float,
+        labels: Labels = Labels.ONE,
+        order: Iterable[CategoryId] = (),
     ) -> None:
         """Take the members, which are closed with this, and the order in which categories are listed."""
         members = (first, then)
@@ -46,7 +53,7 @@ class ShortlistClassifier:
         rules = f"size={size} sure_above={sure_above:g}"
         self.provenance = made_of(KIND, members, f"{describe(first)}>{describe(then)} {rules}")
         self._first, self._then = first, then
-        self._size, self._sure_above = size, sure_above
+        self._size, self._sure_above, self._labels = size, sure_above, labels
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Outcome]:
         """Answer for each input, in order. Raises ClassifierUnavailable where the first is down.
@@ -71,7 +78,7 @@ class ShortlistClassifier:
         """Make the first's answer one of this classifier, as which it stands where the second is not asked."""
         if not isinstance(outcome, Prediction):
             return outcome
-        probabilities = normalize(cover(outcome.probabilities, self.categories))
+        probabilities = scale(cover(outcome.probabilities, self.categories), self._labels)
         return replace(outcome, probabilities=probabilities, provenance=self.provenance)
 
     def _shortlist(self, first: Prediction) -> tuple[CategoryId, ...]:
@@ -96,13 +103,21 @@ class ShortlistClassifier:
         listed = Reason(text=f"{self._first.provenance.kind} left the choice among {', '.join(shortlist)}", weight=0.0)
         return replace(
             then,
-            probabilities=choose_within(first.probabilities, shortlist, then.probabilities),
+            probabilities=self._share_out(first.probabilities, shortlist, then.probabilities),
             provenance=self.provenance,
             cost=add_costs((first, then)),
             reasons=(*then.reasons, listed),
             request_id=join_ids((first, then)),
             hold=hold,
         )
+
+    def _share_out(
+        self, first: Mapping[CategoryId, float], shortlist: Sequence[CategoryId], then: Mapping[CategoryId, float]
+    ) -> dict[CategoryId, float]:
+        """Share out where one label is right; where many can be, the second's own probabilities stand on its list."""
+        if self._labels is Labels.ONE:
+            return choose_within(first, shortlist, then)
+        return {category: then.get(category, 0.0) if category in shortlist else p for category, p in first.items()}
 
 
 def choose_within(
@@ -131,4 +146,11 @@ def open_shortlist(config: Config, open_kind: OpenKind) -> ShortlistClassifier:
     if section is None:
         raise missing_table(config, KIND)
     first, then = open_members(config, open_kind, (section.first, section.then), KIND)
-    return ShortlistClassifier(first, then, size=section.size, sure_above=section.sure_above, order=config.taxonomy.ids)
+    return ShortlistClassifier(
+        first,
+        then,
+        size=section.size,
+        sure_above=section.sure_above,
+        labels=config.classifier.labels,
+        order=config.taxonomy.ids,
+    )

@@ -20,7 +20,11 @@ COMMANDS = {
     "check": "Check the configuration, the mail server and the model; change nothing.",
     "run": "Watch the mailboxes and file their mail.",
     "dataset": "Turn a pile of mail into examples: import, look at, divide, mask, export.",
-    "train": "Train the local classifier on labeled examples.",
+    "train": "Train a classifier on labeled examples.",
+    "embedding-model": "Convert a downloaded embedding model for the embeddings classifier.",
+    "weigh": "Find how much each member of an ensemble should count.",
+    "calibrate": "Make the classifier's probabilities hold, on labeled mail.",
+    "thresholds": "Find from which probability each category can be believed, on labeled mail.",
     "classify": "Classify mail files or examples; no mailbox needed.",
     "parse": "Show what cubbyd reads in mail files.",
     "redact": "Show mail files before and after masking: what would leave the building.",
@@ -46,7 +50,7 @@ class LateGroup(click.Group):
         """Import the command."""
         if cmd_name not in self.late:
             return None
-        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
         command: click.Command = importlib.import_module(f"{self.package}.{module}").command
         return command
 

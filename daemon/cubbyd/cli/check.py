@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import click
 
-from cubbyd.cli.output import say_json
+from cubbyd.classify.protocol import Classifier
+from cubbyd.cli.member import describe_classifier, members_of
+from cubbyd.cli.output import say_json, say_threshold
 from cubbyd.config import Config, find_config, load_config
-from cubbyd.errors import EXIT_FAILED, CubbydError
+from cubbyd.errors import EXIT_CONFIG, EXIT_FAILED, CubbydError
 from cubbyd.mailbox import Account, Mailbox, open_mailbox
+from cubbyd.taxonomy import Category, CategoryId
 
 
 @dataclass(slots=True, kw_only=True)
@@ -47,7 +51,12 @@ def command(config_file: Path | None, *, as_json: bool) -> None:
     from cubbyd.service.log import configure_logging
 
     configure_logging(config.log)
-    findings = [_configuration(file, config), _model(config), *(_mailbox(file, config, name) for name in config.mailboxes)]
+    findings = [
+        _configuration(file, config),
+        *_rules(config),
+        *_classifiers(config),
+        *(_mailbox(file, config, name) for name in config.mailboxes),
+    ]
     for finding in findings:
         if as_json:
             extra = {"warnings": finding.warnings, "errors": finding.errors}
@@ -81,27 +90,86 @@ def _configuration(file: Path, config: Config) -> Findings:
             "action": config.filing.action,
             "threshold": config.classifier.threshold,
             "unsure_mail": "stays in the inbox" if config.filing.unsure == "stay" else f"goes to {config.review_folder}",
+            "urgent_net": "on" if config.urgent.enabled else "off",
             "state": str(config.state.directory),
         },
     )
 
 
-def _model(config: Config) -> Findings:
-    from cubbyd.classify.registry import load_classifier
+def _rules(config: Config) -> list[Findings]:
+    """Look at the rules where there are any: what can never decide is an error, what only does less than it seems is not."""
+    if not config.rules:
+        return []
+    from cubbyd.classify.review import review_rules
+    from cubbyd.classify.rule import compile_rules, digest_of
 
-    found = Findings(name=f"classifier {config.classifier.kind}")
+    rules = compile_rules(config.rules)
+    found = Findings(name="rules", facts={"rules": len(rules), "digest": digest_of(rules)})
+    for finding in review_rules(rules):
+        if finding.is_error:
+            found.errors.append(finding.text)
+            found.exit_code = EXIT_CONFIG
+        else:
+            found.warnings.append(finding.text)
+    return [found]
+
+
+def _classifiers(config: Config) -> Iterator[Findings]:
+    """Look at the classifier, and where that opens at those that it is made of."""
+    from cubbyd.classify.registry import load_classifier, open_kind
+
+    whole = _model(config, f"classifier {config.classifier.kind}", load_classifier)
+    yield whole
+    if not whole.errors:
+        for place, alone in members_of(config):
+            yield _model(alone, f"classifier {place}", lambda member: open_kind(member, member.classifier.kind))
+
+
+def _model(config: Config, name: str, load: Callable[[Config], Classifier]) -> Findings:
+    found = Findings(name=name)
     try:
-        classifier = load_classifier(config)
+        classifier = load(config)
     except CubbydError as error:
         found.fail(error)
         return found
     found.facts["model"] = classifier.provenance.model
-    found.facts["file"] = str(config.classifier.model)
+    try:
+        describe_classifier(found, config)
+    except CubbydError as error:
+        found.fail(error)
+    _calibration(found, config, classifier)
     unknown = set(config.taxonomy.ids) - set(classifier.categories)
     if unknown:
         found.warnings.append(f"the model knows no example of: {', '.join(sorted(unknown))}; it will never choose them")
     classifier.close()
     return found
+
+
+def _calibration(found: Findings, config: Config, classifier: Classifier) -> None:
+    """Say whether probabilities are calibrated, and which threshold each category has, from where."""
+    from cubbyd.classify.calibrated import calibration_in_force, shortcomings, thresholds_in_force
+
+    if calibration := calibration_in_force(classifier):
+        found.facts["calibration"] = (
+            f"{calibration.curve.method}, found on {calibration.examples} mails on {calibration.created:%Y-%m-%d}; "
+            f"calibration error {calibration.error_before:.3f} before, {calibration.error_after:.3f} after"
+        )
+    else:
+        found.facts["calibration"] = "none; probabilities are used as the classifier gives them"
+    measured = thresholds_in_force(config, classifier)
+    if measured or any(category.threshold is not None for category in config.taxonomy):
+        found.facts["thresholds"] = [
+            f"{category.id} {say_threshold(value)} ({source})"
+            for category in config.taxonomy
+            for value, source in [_threshold(category, measured, config.classifier.threshold)]
+        ]
+    found.warnings += shortcomings(config, classifier)
+
+
+def _threshold(category: Category, measured: Mapping[CategoryId, float], general: float) -> tuple[float, str]:
+    if category.threshold is not None:
+        return category.threshold, "configured"
+    return (measured[category.id], "measured") if category.id in measured else (general, "general")
 
 
 def _mailbox(file: Path, config: Config, name: str) -> Findings:

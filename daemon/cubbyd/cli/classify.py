@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,7 +18,10 @@ from cubbyd.config import find_config, load_config
 from cubbyd.dataset import read_examples
 from cubbyd.errors import CubbydError
 from cubbyd.message import ClassifierInput, parse, render, render_text
-from cubbyd.taxonomy import CategoryId, Taxonomy
+from cubbyd.taxonomy import CategoryId
+
+if TYPE_CHECKING:
+    from cubbyd.filing import Rules
 
 SHOWN = 3
 """Probabilities in a row of the table; --json has them all."""
@@ -49,11 +52,14 @@ def command(config_file: Path | None, *, files: tuple[Path, ...], jsonl: Path | 
     if bool(files) == bool(jsonl):
         raise click.UsageError("give mail files, or --jsonl EXAMPLES.jsonl")
     config = load_config(find_config(config_file))
+    from cubbyd.classify.calibrated import thresholds_in_force
     from cubbyd.classify.registry import load_classifier
+    from cubbyd.filing import rules_of
 
     classifier = load_classifier(config)
     items = _examples(jsonl) if jsonl else _mails(files)
-    results = _classify(items, classifier, config.taxonomy, config.classifier.threshold)
+    rules = rules_of(config, thresholds=thresholds_in_force(config, classifier))
+    results = _classify(items, classifier, rules)
     if as_json:
         for result in results:
             say_json(result)
@@ -75,21 +81,23 @@ def _examples(file: Path) -> Iterator[Item]:
         )
 
 
-def _classify(items: Iterator[Item], classifier: Classifier, taxonomy: Taxonomy, threshold: float) -> Iterator[dict[str, Any]]:
+def _classify(items: Iterator[Item], classifier: Classifier, rules: Rules) -> Iterator[dict[str, Any]]:
     for group in _in_groups(items, classifier.batch_size):
         for item, outcome in zip(group, classifier.classify([item.given for item in group]), strict=True):
-            yield _result(item, outcome, taxonomy, threshold)
+            yield _result(item, outcome, rules)
 
 
-def _result(item: Item, outcome: Prediction | CubbydError, taxonomy: Taxonomy, threshold: float) -> dict[str, Any]:
+def _result(item: Item, outcome: Prediction | CubbydError, rules: Rules) -> dict[str, Any]:
     from cubbyd.filing import NOTHING_TO_READ, decide
 
     if isinstance(outcome, CubbydError):
         return {"input": item.name, "decision": None, "hold": None, "error": str(outcome)}
-    decision = NOTHING_TO_READ if item.given.is_empty else decide(outcome, taxonomy, threshold)
+    is_empty = item.given.is_empty
+    decision = NOTHING_TO_READ if is_empty else decide(outcome, rules.taxonomy, rules.threshold, rules.labels)
     result = {
         "input": item.name,
         "decision": decision.category,
+        "others": list(decision.others),
         "probability": round(decision.probability, 4),
         **prediction_to_json(outcome),
         "hold": decision.hold,
@@ -109,7 +117,8 @@ def _print(results: list[dict[str, Any]]) -> None:
             rows.append([result["input"], "no answer", result["error"], ""])
             continue
         likely = list(result["probabilities"].items())[:SHOWN]
-        decision = result["decision"] or f"held: {result['hold']}"
+        decision = " ".join([result["decision"], *result["others"]]) if result["decision"] else f"held: {result['hold']}"
+        decision += f" (URGENT: {result['urgent']})" if result.get("urgent") else ""
         reasons = ", ".join(reason["text"] for reason in result["reasons"])
         rows.append([result["input"], decision, "  ".join(f"{name} {p:.2f}" for name, p in likely), reasons])
     console().print(table("", ["input", "decision", "most likely", "because of"], rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,6 +60,11 @@ def printable(text: str, *, lines: bool = False) -> str:
 def printable_path(file: Path) -> str:
     """Spell a file's name so that it can be printed, also one from an archive in another encoding."""
     return str(file).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def say_threshold(value: float | None) -> str:
+    """Say a threshold, rounded up so that it never promises more than it keeps; at 1 or None no model reaches it."""
+    return "never" if value is None or value >= 1 else f"{math.ceil(value * 1000 - 1e-9) / 1000:.3f}"
 
 
 def local_time(moment: datetime | None) -> str:

@@ -1,6 +1,14 @@
 """The configuration: one TOML file, read once, as frozen typed sections."""
 
-from cubbyd.config.composite import CascadeSection, EnsembleSection, IfThenFails, MemberSection, ShortlistSection
+from cubbyd.config.composite import (
+    CascadeSection,
+    EnsembleSection,
+    HierarchicalSection,
+    IfThenFails,
+    MemberSection,
+    ShortlistSection,
+)
+from cubbyd.config.embeddings import EmbeddingServerSection, EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.load import find_config, load_config
 from cubbyd.config.model import (
@@ -19,6 +27,7 @@ from cubbyd.config.model import (
     StateSection,
     Unsure,
 )
+from cubbyd.config.rules import RuleSection, UrgentSection
 from cubbyd.config.secret import read_api_key, read_password
 
 __all__ = [
@@ -26,9 +35,12 @@ __all__ = [
     "CategorySection",
     "ClassifierSection",
     "Config",
+    "EmbeddingServerSection",
+    "EmbeddingsSection",
     "EnsembleSection",
     "FilingAction",
     "FilingSection",
+    "HierarchicalSection",
     "IfThenFails",
     "Labels",
     "LogFormat",
@@ -38,10 +50,12 @@ __all__ = [
     "MemberSection",
     "OpenAISection",
     "RedactionSection",
+    "RuleSection",
     "Security",
     "ShortlistSection",
     "StateSection",
     "Unsure",
+    "UrgentSection",
     "find_config",
     "load_config",
     "read_api_key",

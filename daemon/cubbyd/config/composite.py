@@ -11,10 +11,15 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from cubbyd.config.section import Number, Probability, Section, Switch, Whole
 
-MEMBER_TABLES: Final = {"cascade": ("first", "then"), "shortlist": ("first", "then"), "ensemble": ("members",)}
+MEMBER_TABLES: Final = {
+    "cascade": ("first", "then"),
+    "shortlist": ("first", "then"),
+    "ensemble": ("members",),
+    "hierarchical": ("groups", "within"),
+}
 """The tables of this module below [classifier], and their keys that name classifiers."""
 
-WITHOUT_FILE: Final = frozenset({"openai", *MEMBER_TABLES})
+WITHOUT_FILE: Final = frozenset({"openai", "rules", *MEMBER_TABLES}) - {"hierarchical"}
 """Kinds that read no model file: a `model` beside them would be taken for something else."""
 
 FEWEST_MEMBERS: Final = 2
@@ -36,9 +41,8 @@ class MemberSection(Section):
     @model_validator(mode="after")
     def _file_is_read(self) -> Self:
         if self.model is not None and self.kind in WITHOUT_FILE:
-            raise ValueError(
-                f'kind = "{self.kind}" reads no model file; its keys are in [classifier.{self.kind}]; take model out here'
-            )
+            where = "[[rules]]" if self.kind == "rules" else f"[classifier.{self.kind}]"
+            raise ValueError(f'kind = "{self.kind}" reads no model file; its keys are in {where}; take model out here')
         return self
 
     def is_same(self, other: MemberSection) -> bool:
@@ -113,3 +117,14 @@ class EnsembleSection(Section):
         if twice:
             raise ValueError(f'members: "{twice[0]}" is there twice with one model; give it a greater weight instead')
         return self
+
+
+class HierarchicalSection(Section):
+    """First the group, then the category within it."""
+
+    groups: Member | None = None
+    """Who tells the groups apart; None: the model file's own."""
+    within: Member | None = None
+    """Who tells the categories of a group apart; None: the model file's own."""
+    tried: Whole = Field(default=3, ge=1, le=50)
+    enough: Probability = 0.99

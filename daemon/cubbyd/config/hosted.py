@@ -17,14 +17,26 @@ API_KEY_KEYS: Final = ("api_key_file", "api_key_credential", "api_key_env")
 
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 _PATH: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+SHORTEST_SEPARATOR: Final = 3
+OWN_BODY_KEYS: Final = frozenset(
+    {
+        *("model", "input", "questions", "messages", "prompt", "response_format", "store", "temperature", "logprobs"),
+        *("top_logprobs", "max_tokens", "max_completion_tokens", "reasoning_effort", "stream", "n", "suffix", "echo"),
+        *("tools", "tool_choice", "functions", "function_call", "metadata", "user", "safety_identifier", "web_search_options"),
+    }
+)
+"""Keys of a request that extra_body cannot have: they are set elsewhere, would send more, or would let a model act."""
+
 _ENDPOINTS: Final = ("/completions", "/decisions", "/responses", "/embeddings", "/models")
 
 
 class Mode(StrEnum):
     """How the server is asked."""
 
+    AUTO = "auto"  # decisions where the server can, else schema; found out before the first mail is sent
     DECISIONS = "decisions"  # POST /decisions: a probability for every category, no text is generated
     SCHEMA = "schema"  # POST /chat/completions with a strict JSON schema: one category, for every other server
+    CODE = "code"  # one code of a character or a number, whose log probabilities count: fine-tuned and completion models
 
 
 class Effort(StrEnum):
@@ -43,6 +55,36 @@ class TokensField(StrEnum):
 
     MAX_COMPLETION_TOKENS = "max_completion_tokens"
     MAX_TOKENS = "max_tokens"  # Ollama reads this one alone
+
+
+class Endpoint(StrEnum):
+    """Where mode = "code" asks."""
+
+    CHAT = "chat"  # POST /chat/completions: instructions and mail are messages of their own
+    COMPLETIONS = "completions"  # POST /completions: one prompt that ends with the separator, for legacy models
+
+
+class Codes(StrEnum):
+    """What mode = "code" has the model answer with."""
+
+    LETTERS = "letters"  # A to Z, then a to z, in the order of [[categories]]
+    NUMBERS = "numbers"  # each category's own code, up to 999
+
+
+class SchemaFormat(StrEnum):
+    """How the server is told the JSON schema of an answer (mode = "schema")."""
+
+    JSON_SCHEMA = "json_schema"  # as OpenAI spells it; most servers read it
+    FLAT = "flat"  # {"type": "json_schema", "schema": ...}, the older spelling of llama.cpp
+    JSON_OBJECT = "json_object"  # any JSON; the instructions alone say which
+    NONE = "none"  # not told at all; the instructions alone ask for JSON
+
+
+class KeyHeader(StrEnum):
+    """Which header carries the key."""
+
+    AUTHORIZATION = "authorization"  # Authorization: Bearer KEY
+    API_KEY = "api-key"  # api-key: KEY, as Azure has it
 
 
 def normalize_base_url(value: str) -> str:
@@ -90,8 +132,23 @@ def _header_value(value: str) -> str:
     return value
 
 
+def _separator(value: str) -> str:
+    if len(value) < SHORTEST_SEPARATOR or not value.strip():
+        raise ValueError(f"needs {SHORTEST_SEPARATOR} characters at least, and not blanks alone, as in the default")
+    return value
+
+
+def _extra_body(value: dict[str, Any]) -> dict[str, Any]:
+    if taken := sorted(set(value) & OWN_BODY_KEYS):
+        raise ValueError(f"must not have {', '.join(taken)}: cubbyd says these itself, or never")
+    return value
+
+
 BaseUrl = Annotated[str, AfterValidator(normalize_base_url)]
 HeaderValue = Annotated[str, Field(max_length=100), AfterValidator(_header_value)]
+Separator = Annotated[str, Field(max_length=40), AfterValidator(_separator)]
+ExtraBody = Annotated[dict[str, Any], AfterValidator(_extra_body)]
+ApiVersion = Annotated[str, Field(max_length=40), AfterValidator(_header_value)]
 Money = Annotated[Number, Field(gt=0.0, le=1_000_000.0)]
 Price = Annotated[Number, Field(ge=0.0, le=100_000.0)]
 
@@ -100,7 +157,7 @@ class OpenAISection(Section):
     """A server that speaks OpenAI's wire: OpenAI itself, or any other at base_url."""
 
     model: str = Field(min_length=1, max_length=200)
-    mode: Mode = Mode.DECISIONS
+    mode: Mode = Mode.AUTO
     base_url: BaseUrl = OPENAI
     api_key_file: Path | None = None
     api_key_credential: str | None = None
@@ -123,6 +180,16 @@ class OpenAISection(Section):
     logprobs: Switch = True
     reasoning_effort: Effort = Effort.AUTO
     max_tokens_field: TokensField = TokensField.MAX_COMPLETION_TOKENS
+    schema_format: SchemaFormat = SchemaFormat.JSON_SCHEMA
+    endpoint: Endpoint = Endpoint.CHAT
+    codes: Codes = Codes.LETTERS
+    separator: Separator = "\n\n###\n\n"
+    instructions: Switch = True
+    context_tokens: Whole = Field(default=0, ge=0, le=10_000_000)
+    store_field: Switch = True
+    key_header: KeyHeader = KeyHeader.AUTHORIZATION
+    api_version: ApiVersion = ""
+    extra_body: ExtraBody = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -149,6 +216,23 @@ class OpenAISection(Section):
             raise ValueError(
                 "a budget in money needs price_per_million_input_tokens and price_per_million_output_tokens, "
                 "from the vendor's price list"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _codes_are_not_reasoned(self) -> Self:
+        if self.mode is Mode.CODE and self.reasoning_effort not in {Effort.AUTO, Effort.NONE}:
+            raise ValueError(
+                'mode = "code" takes the first token of an answer, which a model that reasons spends otherwise; '
+                'set reasoning_effort = "none", or another mode'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _fine_tuned_alone_need_no_instructions(self) -> Self:
+        if not self.instructions and self.mode is not Mode.CODE:
+            raise ValueError(
+                'instructions = false is for models that were fine-tuned to answer a mail with a code; set mode = "code"'
             )
         return self
 

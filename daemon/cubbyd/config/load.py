@@ -22,7 +22,7 @@ LONGEST_FOUND = 60
 SECRET_WORDS = ("password", "api_key", "base_url")
 """Keys whose value no error shows: a secret may have been put there; an address may hold one before its @."""
 
-PATH_KEYS = (("classifier", "model"), ("redaction", "roster_file"), ("state", "directory"))
+PATH_KEYS = (("classifier", "model"), ("classifier", "calibration"), ("redaction", "roster_file"), ("state", "directory"))
 
 
 def find_config(given: Path | None, environment: Mapping[str, str] | None = None) -> Path:
@@ -80,6 +80,7 @@ def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
         classifier.setdefault("model", MODEL_NAME)
         for key in ("api_key_file", "ca_file"):
             _anchor(file, classifier.get("openai"), "classifier.openai", key)
+        _anchor_embeddings(file, classifier.get("embeddings"))
         _anchor_members(file, classifier)
     for section, key in PATH_KEYS:
         _anchor(file, values.get(section), section, key)
@@ -87,6 +88,14 @@ def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
     for name, mailbox in mailboxes.items() if isinstance(mailboxes, dict) else ():
         for key in ("password_file", "ca_file"):
             _anchor(file, mailbox, f"mailboxes.{name}", key)
+
+
+def _anchor_embeddings(file: Path, table: object) -> None:
+    """Do so for the folder of an embedding model, and for the files that a server of vectors needs."""
+    _anchor(file, table, "classifier.embeddings", "folder")
+    if isinstance(table, dict):
+        for key in ("api_key_file", "ca_file"):
+            _anchor(file, table.get("server"), "classifier.embeddings.server", key)
 
 
 def _anchor_members(file: Path, classifier: dict[str, Any]) -> None:
@@ -141,7 +150,7 @@ def _known_keys(location: tuple[int | str, ...]) -> str:
     for part in location[:-1]:
         if isinstance(part, str) and part in model.model_fields:
             model = _section_of(model, part)
-    known = sorted(model.model_fields)
+    known = sorted(field.alias or name for name, field in model.model_fields.items())
     near = difflib.get_close_matches(str(location[-1]), known, n=1)
     return (f"did you mean {near[0]}? " if near else "") + f"allowed: {', '.join(known)}"
 

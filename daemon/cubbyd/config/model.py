@@ -15,14 +15,17 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from cubbyd.config.composite import CascadeSection, EnsembleSection, Member, ShortlistSection
+from cubbyd.config.composite import CascadeSection, EnsembleSection, HierarchicalSection, Member, ShortlistSection
+from cubbyd.config.embeddings import EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
+from cubbyd.config.rules import RuleSection, UrgentSection, refuse_odd_rules
 from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
-from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, Taxonomy, folder_problem
+from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, GroupId, Taxonomy, folder_problem
 
 KEYWORD_PREFIX = "cubbyd-"
 MODEL_NAME = "cubbyd.model"
 FEWEST_CATEGORIES = 2
+ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
 
 def _folder(value: str) -> str:
@@ -152,11 +155,14 @@ class ClassifierSection(Section):
     threshold: Probability = 0.5
     attempts: Whole = Field(default=8, ge=1, le=100)
     labels: Labels = Labels.ONE
+    calibration: Path | None = None
     fallback: Member | None = None
     openai: OpenAISection | None = None
+    embeddings: EmbeddingsSection | None = None
     cascade: CascadeSection | None = None
     shortlist: ShortlistSection | None = None
     ensemble: EnsembleSection | None = None
+    hierarchical: HierarchicalSection | None = None
 
 
 class RedactionSection(Section):
@@ -188,7 +194,7 @@ def credentials_directory(environment: Mapping[str, str]) -> Path:
 class CategorySection(Section):
     """One category of the facility."""
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")
+    id: str = Field(pattern=ID_PATTERN)
     code: Whole = Field(ge=1, le=9999)
     name: str = Field(min_length=1, max_length=60)
     description: str = ""
@@ -196,6 +202,7 @@ class CategorySection(Section):
     keyword: str = ""
     threshold: Probability | None = None
     shares_folder: Switch = False
+    group: str | None = Field(default=None, pattern=ID_PATTERN)
 
     @field_validator("keyword")
     @classmethod
@@ -218,6 +225,7 @@ class CategorySection(Section):
             folder=self.folder or self.name,
             keyword=self.keyword or KEYWORD_PREFIX + self.id,
             threshold=self.threshold,
+            group=None if self.group is None else GroupId(CategoryId(self.group)),
         )
 
 
@@ -260,6 +268,8 @@ class Config(BaseSettings):
     filing: FilingSection = FilingSection()
     classifier: ClassifierSection = ClassifierSection()
     redaction: RedactionSection = RedactionSection()
+    rules: tuple[RuleSection, ...] = ()
+    urgent: UrgentSection = UrgentSection()
     categories: tuple[CategorySection, ...]
     state: StateSection = Field(default_factory=StateSection)
     log: LogSection = LogSection()
@@ -306,6 +316,11 @@ class Config(BaseSettings):
         return categories
 
     @model_validator(mode="after")
+    def _rules_hold_together(self) -> Self:
+        refuse_odd_rules(self.rules, tuple(section.id for section in self.categories))
+        return self
+
+    @model_validator(mode="after")
     def _folders_are_not_the_inbox(self) -> Self:
         for name, mailbox in self.mailboxes.items():
             for folder in self.target_folders:
@@ -335,6 +350,7 @@ class Config(BaseSettings):
                     folder=self.filing.path(category.folder),
                     keyword=category.keyword,
                     threshold=category.threshold,
+                    group=category.group,
                 )
                 for category in made
             )

@@ -6,7 +6,7 @@ Everything here streams, or keeps a few hundred bytes an example. What reads a m
 command that needs it.
 """
 
-from cubbyd.dataset.example import SYNTHETIC, Example, example_to_json, read_examples
+from cubbyd.dataset.example import SYNTHETIC, Example, digest_examples, example_to_json, read_examples
 from cubbyd.dataset.writer import write_examples
 
-__all__ = ["SYNTHETIC", "Example", "example_to_json", "read_examples", "write_examples"]
+__all__ = ["SYNTHETIC", "Example", "digest_examples", "example_to_json", "read_examples", "write_examples"]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-from cubbyd.dataset.example import Example, parse_date
+from cubbyd.dataset.example import Example, parse_date, read_seconds
 from cubbyd.dataset.pseudonym import pseudonym
 from cubbyd.dataset.reading import Columns, Reading
 from cubbyd.errors import InputFileError
@@ -122,20 +122,13 @@ def _sender(value: str) -> str:
 
 
 def _date(value: object, reading: Reading, line: int) -> datetime | None:
-    """Read ISO 8601 or seconds since 1970; a time without a zone is taken for UTC, with a note."""
+    """Read ISO 8601 or seconds since 1970; a time without a zone is in UTC."""
     if value is None or value == "":
         return None
-    if isinstance(value, str) and not _is_number(value):
-        if (moment := parse_date(value.strip())) is not None:
-            return moment
-        if (moment := parse_date(value.strip() + "+00:00")) is not None:
-            reading.skips.note("date without a zone, taken for UTC", line)
-            return moment
-    elif isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:
-            return datetime.fromtimestamp(float(value), tz=UTC)
-        except (ValueError, OverflowError, OSError):
-            pass
+    text = value.strip() if isinstance(value, str) else ""
+    moment = parse_date(text) if text and not _is_number(text) else read_seconds(float(text) if text else value)
+    if moment is not None:
+        return moment
     reading.skips.note("date that cannot be read, left out", line)
     return None
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +15,8 @@ from cubbyd.errors import InputFileError
 from cubbyd.taxonomy import CategoryId
 
 ALLOWED_KEYS = frozenset({"subject", "body", "text", "label", "labels", "id", "origin", "group", "sender", "date"})
+
+_DATE: Final = "date must be as 2026-11-21T08:30:00+00:00, or seconds since 1970"
 
 SYNTHETIC: Final = "synthetic"
 """The origin of an example that a machine wrote; also with more behind it, as in "synthetic:gpt"."""
@@ -48,7 +52,8 @@ def read_examples(file: Path) -> Iterator[Example]:
     """Read a file of JSON lines, lazily; empty lines are passed over.
 
     A line has `subject` and `body` (or `text` for both), and `label` or `labels`; it may have `id`, `origin`, `group`,
-    `sender` and `date` (ISO 8601, with a zone; a day alone is midnight UTC). Raises InputFileError that names the line.
+    `sender` and `date` (ISO 8601, in UTC where no zone is given, or seconds since 1970). Raises InputFileError that names
+    the line.
     """
     try:
         with file.open(encoding="utf-8-sig") as lines:
@@ -106,18 +111,30 @@ def body_of(text: str, quoted: str) -> str:
 
 
 def parse_date(text: str) -> datetime | None:
-    """Read an ISO 8601 time with a zone, or a day, which is midnight UTC; None where it is neither."""
+    """Read an ISO 8601 time, or a day, which is its midnight; without a zone it is in UTC. None where it is neither."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        return moment.replace(tzinfo=UTC) if _is_day(text) else None
-    return moment
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _is_day(text: str) -> bool:
-    return ":" not in text and "T" not in text and " " not in text
+def read_seconds(value: object) -> datetime | None:
+    """Read seconds since 1970; None where it is no number, or no date of the calendar."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    try:
+        return datetime.fromtimestamp(value, tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def digest_examples(examples: Iterable[Example]) -> str:
+    """Give the SHA-256 of subjects, bodies and labels, in order: the name of a set of examples in a model file."""
+    digest = sha256()
+    for example in examples:
+        digest.update(json.dumps([example.subject, example.body, example.labels]).encode() + b"\n")
+    return digest.hexdigest()
 
 
 def _text(file: Path, number: int, record: dict[str, Any], key: str) -> str:
@@ -141,9 +158,9 @@ def _name(file: Path, number: int, record: dict[str, Any], key: str) -> str:
 def _date(file: Path, number: int, value: object) -> datetime | None:
     if value is None or value == "":
         return None
-    moment = parse_date(value) if isinstance(value, str) else None
+    moment = parse_date(value) if isinstance(value, str) else read_seconds(value)
     if moment is None:
-        raise InputFileError(file, "date must be ISO 8601 with a zone, as in 2026-11-21T09:30:00+01:00, or a day", line=number)
+        raise InputFileError(file, f"{_DATE}, and not {value!r:.40}", line=number)
     return moment
 
 

@@ -47,6 +47,17 @@ def write_sample(folder: Path) -> Path:
     return file
 
 
+def sample_examples() -> list[tuple[str, str]]:
+    """Read the examples as pairs of a text, subject first, and its category."""
+    lines = map(json.loads, (_sample() / "examples.jsonl").read_text(encoding="utf-8").splitlines())
+    return [(f"{line['subject']}\n\n{line['body']}", line["label"]) for line in lines]
+
+
+def sample_roster() -> str:
+    """Give the names of the sample facility's families and staff, as the text of a roster file."""
+    return (_sample() / "roster.txt").read_text(encoding="utf-8")
+
+
 def sample_categories() -> str:
     """Give the categories as the TOML text that goes into a configuration."""
     return (_sample() / "categories.toml").read_text(encoding="utf-8")

@@ -22,6 +22,10 @@ from cubbyd.message import parse
 
 THRESHOLD = 0.6
 MAILBOX = "demo"
+LOCAL = f"""[classifier]
+model = "cubbyd.model"
+threshold = {THRESHOLD}
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,10 @@ class Outcome:
     probability: float
     reasons: tuple[str, ...]
     hold: str | None
+    request_id: str | None
+    """Of the call to a hosted classifier; None where none was made."""
+    input_tokens: int
+    money: float
 
     @property
     def is_filed(self) -> bool:
@@ -48,7 +56,7 @@ class Outcome:
         return self.category == self.truth
 
 
-def prepare(server: DemoServer, folder: Path) -> Path:
+def prepare(server: DemoServer, folder: Path, classifier: str = LOCAL) -> Path:
     """Write the demo's configuration and password into a folder; give the configuration's file."""
     password = folder / "password"
     password.write_text(server.password, encoding="utf-8")
@@ -68,10 +76,7 @@ poll_seconds = 10
 action = "move"
 unsure = "review"
 
-[classifier]
-model = "cubbyd.model"
-threshold = {THRESHOLD}
-
+{classifier}
 [state]
 directory = "state"
 
@@ -123,6 +128,8 @@ def outcomes(config: Config, mails: list[SampleMail]) -> list[Outcome]:
 
 
 def _outcome(mail: SampleMail, record: Record) -> Outcome:
+    prediction = record.prediction or {}
+    cost = prediction.get("cost", {})
     return Outcome(
         subject=parse(mail.raw).subject or "(no subject)",
         truth=mail.truth,
@@ -131,6 +138,9 @@ def _outcome(mail: SampleMail, record: Record) -> Outcome:
         probability=record.probability or 0.0,
         reasons=reason_words(record.prediction),
         hold=record.hold,
+        request_id=prediction.get("request_id"),
+        input_tokens=cost.get("input_tokens", 0),
+        money=cost.get("money", 0.0),
     )
 
 

@@ -5,11 +5,12 @@ A new effect on the mailbox is a new variant of Action; `assert_never` makes the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cubbyd.config import Config, FilingAction, Labels, Unsure
 from cubbyd.filing.decision import Decision, Hold
-from cubbyd.taxonomy import Taxonomy
+from cubbyd.taxonomy import CategoryId, Taxonomy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +55,14 @@ class Rules:
     """Whether mail that a person should look at soon is flagged."""
 
 
-def rules_of(config: Config, *, observe: bool = False) -> Rules:
-    """Read the rules out of the configuration; `observe` overrides its action."""
+def rules_of(config: Config, *, observe: bool = False, thresholds: Mapping[CategoryId, float] | None = None) -> Rules:
+    """Read the rules out of the configuration; `observe` overrides its action.
+
+    `thresholds` are those measured for the classifier: they stand below a category's own, and above the general one.
+    """
     action = config.filing.action
     return Rules(
-        taxonomy=config.taxonomy,
+        taxonomy=config.taxonomy.with_thresholds(thresholds or {}),
         threshold=config.classifier.threshold,
         labels=config.classifier.labels,
         attempts=config.classifier.attempts,

@@ -33,6 +33,12 @@ MAX_PARAMETERS = 100
 """Of one field; hostile ones have 100,000."""
 MAX_DATE_CHARS = 100
 """Of a Date field, before it is parsed; a true one has under 60."""
+MAX_KEPT_FIELDS = 100
+"""Of a mail, beyond its reading: real mails have under 100, and fifty mails are in memory at once."""
+MAX_KEPT_ALIKE = 20
+"""Of these, with one name."""
+MAX_KEPT_BYTES = 1000
+"""Of one of these."""
 YEARS = range(1970, 2101)
 """In which a mail can have been written; others are a broken clock."""
 
@@ -109,6 +115,26 @@ class Headers:
 
 
 EMPTY = Headers({})
+
+
+def keep_fields(headers: Headers) -> dict[str, tuple[bytes, ...]]:
+    """Give the first MAX_KEPT_FIELDS fields with the first MAX_KEPT_BYTES of their values: copies, not the mail itself.
+
+    The fields that the own mail server has put on top are among the first; a sender can push out none but those of the mail.
+    """
+    kept: dict[str, tuple[bytes, ...]] = {}
+    room = MAX_KEPT_FIELDS
+    for name, values in headers.fields.items():
+        kept[name] = tuple(value[:MAX_KEPT_BYTES] for value in values[: min(room, MAX_KEPT_ALIKE)])
+        room -= len(kept[name])
+        if room <= 0:
+            break
+    return kept
+
+
+def read_values(fields: Mapping[str, tuple[bytes, ...]], name: str) -> tuple[str, ...]:
+    """Give every kept field of a name, in any case, as clean text."""
+    return tuple(decode_words(_unfold(value)) for value in fields.get(name.lower(), ()))
 
 
 def split_header(raw: bytes, start: int, end: int) -> tuple[Headers, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -63,6 +64,8 @@ class ParsedMessage:
     signature: str = ""
     attachments: tuple[Attachment, ...] = ()
     flags: frozenset[Flag] = frozenset()
+    headers: Mapping[str, tuple[bytes, ...]] = field(default_factory=dict, repr=False)
+    """The header's fields by lower-case name, raw, the first of them and their beginnings; read by cubbyd.message.header."""
     defects: tuple[str, ...] = ()
     """What was wrong with the mail, in short fixed phrases without mail text."""
 

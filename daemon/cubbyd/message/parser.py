@@ -12,7 +12,7 @@ import re
 from dataclasses import replace
 
 from cubbyd.message.contents import Contents
-from cubbyd.message.header import parse_date
+from cubbyd.message.header import keep_fields, parse_date
 from cubbyd.message.inline import cut_files
 from cubbyd.message.language import read_content_language
 from cubbyd.message.link import drop_link_targets
@@ -110,6 +110,7 @@ def _parse(raw: bytes) -> ParsedMessage:
         message_id=next(iter(headers.ids("message-id")), ""),
         list_id=headers.text("list-id"),
         auto_submitted=auto_submitted(headers),
+        headers=keep_fields(headers),
         content_language=read_content_language(headers.raw("content-language")),
         attachments=contents.attachments + message.attachments,
         flags=message.flags | flags,

@@ -67,8 +67,8 @@ class Redactor:
     def redact(self, message: ParsedMessage) -> tuple[ParsedMessage, Redacted]:
         """Mask a parsed mail: subject, text, quoted mail, signature, names of attachments, the sender.
 
-        Addresses, Message-IDs and the list's name are taken out. The second value says what was masked, text by text in that
-        order, and what the last check found.
+        Addresses, Message-IDs, the list's name and the header's fields are taken out. The second value says what was masked,
+        text by text in that order, and what the last check found.
         """
         people = (message.sender, *message.to, *message.cc, *message.reply_to)
         files = [attachment.name for attachment in message.attachments]
@@ -88,6 +88,7 @@ class Redactor:
             message_id="",
             references=(),
             list_id="",
+            headers={},
             attachments=tuple(
                 Attachment(name=name, content_type=attachment.content_type)
                 for name, attachment in zip(names, message.attachments, strict=True)

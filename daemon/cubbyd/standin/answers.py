@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any, Final
@@ -12,11 +13,40 @@ from typing import Any, Final
 TOKEN_LETTERS: Final = 4
 BYTES_PER_TOKEN: Final = 4
 SURE: Final = 0.9
+CERTAIN: Final = 0.5
+CREATED: Final = 1_795_000_000
 
 _MAIL: Final = re.compile(r"<mail>\n(.*)\n</mail>", re.DOTALL)
 
 
-class Words:
+class Guess(ABC):
+    """What the stand-in knows about mail."""
+
+    @abstractmethod
+    def probabilities(self, told: str, options: list[str]) -> dict[str, float]:
+        """Give each option a probability, by a prompt that may hold a mail between its markers."""
+
+    @abstractmethod
+    def alone(self, told: str, option: str) -> float:
+        """Give the probability of one option, whatever the others are."""
+
+    def best(self, told: str, options: list[str]) -> str:
+        """Choose one option; the first where no word is found."""
+        probabilities = self.probabilities(told, options)
+        return max(options, key=lambda option: probabilities[option])
+
+    def chosen(self, told: str, options: list[str]) -> list[str]:
+        """Choose every option of which a word is found."""
+        return [option for option in options if self.alone(told, option) >= CERTAIN]
+
+
+def mail_in(told: str) -> str:
+    """Give the mail in a prompt; all of it where there are no markers."""
+    found = _MAIL.search(told)
+    return found[1] if found else told
+
+
+class Words(Guess):
     """Chooses the category with the most of its words in the mail."""
 
     def __init__(self, words: Mapping[str, str], sure: float = SURE) -> None:
@@ -26,8 +56,7 @@ class Words:
 
     def probabilities(self, told: str, options: list[str]) -> dict[str, float]:
         """Give each option a probability; the same where no word is found."""
-        found = _MAIL.search(told)
-        mail = (found[1] if found else told).lower()
+        mail = mail_in(told).lower()
         counts = dict.fromkeys(options, 0)
         for word, category in self._words.items():
             if category in counts:
@@ -38,12 +67,22 @@ class Words:
         rest = (1 - self._sure) / (len(options) - 1)
         return {option: self._sure if option == best else rest for option in options}
 
+    def alone(self, told: str, option: str) -> float:
+        """Give the probability of one option, whatever the others are."""
+        mail = mail_in(told).lower()
+        own = [word for word, category in self._words.items() if category == option]
+        return self._sure if any(re.search(rf"\b{re.escape(word)}\b", mail) for word in own) else 1 - self._sure
 
-def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
-    """Answer a decision: a probability for every option of every `choice` question."""
-    told = request["input"] if isinstance(request["input"], str) else _user_text(request["input"])
-    answers = []
+
+def decide(words: Guess, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Answer a decision: a probability for every option of a `choice` question, and for every `predicate`."""
+    told = request["input"] if isinstance(request["input"], str) else user_text(request["input"])
+    answers: list[dict[str, Any]] = []
     for question in request["questions"]:
+        if question["type"] == "predicate":
+            option = question.get("name", "")
+            answers.append({"type": "predicate", "name": question.get("name"), "probability": words.alone(told, option)})
+            continue
         options = [choice["value"] for choice in question["choices"]]
         probabilities = words.probabilities(told, options)
         best = max(options, key=lambda option: probabilities[option])
@@ -56,7 +95,7 @@ def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
                 "probabilities": [{"value": option, "probability": probabilities[option]} for option in options],
             }
         )
-    size = _tokens(request)
+    size = tokens_of(request)
     usage = {
         "input_tokens": size,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -67,36 +106,33 @@ def decide(words: Words, request: Mapping[str, Any]) -> dict[str, Any]:
     return {"answers": answers, "model": request["model"], "usage": usage}
 
 
-def complete(words: Words, request: Mapping[str, Any], number: int) -> dict[str, Any]:
+def complete(words: Guess, request: Mapping[str, Any], number: int) -> dict[str, Any]:
     """Answer a chat with a JSON schema: the object that it asks for."""
     schema = request["response_format"]["json_schema"]["schema"]
     ((key, rule),) = schema["properties"].items()
-    probabilities = words.probabilities(_user_text(request["messages"]), rule["enum"])
-    best = max(rule["enum"], key=lambda option: probabilities[option])
-    content = json.dumps({key: best})
-    size, spoken = _tokens(request), math.ceil(len(content) / TOKEN_LETTERS)
+    told = user_text(request["messages"])
+    options = rule["items"]["enum"] if rule.get("type") == "array" else rule["enum"]
+    probabilities = words.probabilities(told, options)
+    best = words.best(told, options)
+    content = json.dumps({key: words.chosen(told, options) if rule.get("type") == "array" else best})
+    size, spoken = tokens_of(request), math.ceil(len(content) / TOKEN_LETTERS)
     choice = {
         "index": 0,
         "finish_reason": "stop",
         "message": {"role": "assistant", "content": content, "refusal": None, "annotations": []},
         "logprobs": {"content": _logprobs(content, best, probabilities[best]), "refusal": None}
-        if request.get("logprobs")
+        if request.get("logprobs") and f'"{best}"' in content
         else None,
     }
     usage = {"prompt_tokens": size, "completion_tokens": spoken, "total_tokens": size + spoken}
     return {
         "id": f"chatcmpl-{number}",
         "object": "chat.completion",
-        "created": 1_795_000_000,
+        "created": CREATED,
         "model": request["model"],
         "choices": [choice],
         "usage": usage,
     }
-
-
-def list_models(model: str) -> dict[str, Any]:
-    """Answer which models there are."""
-    return {"object": "list", "data": [{"id": model, "object": "model", "created": 1_795_000_000, "owned_by": "stand-in"}]}
 
 
 def _logprobs(content: str, label: str, probability: float) -> list[dict[str, Any]]:
@@ -110,11 +146,13 @@ def _logprobs(content: str, label: str, probability: float) -> list[dict[str, An
     return tokens
 
 
-def _user_text(messages: list[dict[str, Any]]) -> str:
+def user_text(messages: list[dict[str, Any]]) -> str:
+    """Give what was said in the user's name."""
     return "\n".join(message["content"] for message in messages if message["role"] == "user")
 
 
-def _tokens(request: Mapping[str, Any]) -> int:
+def tokens_of(request: Mapping[str, Any]) -> int:
+    """Count the tokens of a request, roughly."""
     return math.ceil(len(json.dumps(request)) / BYTES_PER_TOKEN)
 
 

@@ -64,7 +64,7 @@ class Fault:
 
     @classmethod
     def says(cls, content: str) -> Self:
-        """Answer a chat with this text, whatever was asked."""
+        """Answer a chat or completion with this text, whatever was asked."""
         return cls(change=lambda body: _with_choice(body, {"logprobs": None}, {"content": content}))
 
     @classmethod
@@ -76,6 +76,11 @@ class Fault:
     def without_logprobs(cls) -> Self:
         """Leave the log probabilities out of a chat answer."""
         return cls(change=lambda body: _with_choice(body, {"logprobs": None}, {}))
+
+    @classmethod
+    def reverse(cls) -> Self:
+        """Give a list in the other order: whoever takes vectors must sort them by their index."""
+        return cls(change=lambda body: body | {"data": body["data"][::-1]} if "data" in body else body)
 
     @classmethod
     def probabilities(cls, listed: list[Body]) -> Self:
@@ -91,4 +96,6 @@ def _refuse(body: Body) -> Body:
 
 def _with_choice(body: Body, choice: Body, message: Body) -> Body:
     first = body["choices"][0]
+    if "text" in first:  # a completion, which has no message
+        return body | {"choices": [first | choice | ({"text": message["content"] or ""} if "content" in message else {})]}
     return body | {"choices": [first | choice | {"message": first["message"] | message}]}

@@ -1,4 +1,4 @@
-"""The stand-in's server: POST /v1/decisions, POST /v1/chat/completions, GET /v1/models, on a port of this machine."""
+"""The stand-in's server, on this machine: decisions, chats and completions here, all else by the table of endpoints."""
 
 from __future__ import annotations
 
@@ -10,20 +10,35 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from types import TracebackType
 from typing import Any, Final, Self
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from cubbyd.standin.answers import Words, complete, decide, list_models
+from cubbyd.errors import CubbydError
+from cubbyd.standin import embedding
+from cubbyd.standin.answers import Guess, Words, complete, decide
+from cubbyd.standin.batch import Batches
+from cubbyd.standin.catalog import Catalog
+from cubbyd.standin.dialect import Dialect
+from cubbyd.standin.endpoint import Answer, Endpoint, Numbers, Refused, Table
 from cubbyd.standin.fault import Fault
+from cubbyd.standin.file import Files
+from cubbyd.standin.spoken import chat_without_schema, complete_prompt
 from cubbyd.standin.strict import strict_adapter
+from cubbyd.standin.tuning import Tunings
 
 KEY: Final = "sk-stand-in"
 MODEL: Final = "gpt-6-luna"
 OK: Final = 200
+BAD_REQUEST: Final = 400
+FIRST_NO_SUCCESS: Final = 300
 LARGEST_REQUEST: Final = 16 * 1024 * 1024
+POLL_SECONDS: Final = 0.005
+"""How long closing the server may take."""
 
 Check = Callable[[str, Mapping[str, Any]], str | None]
 """Looks at a request's path and body too; says what is wrong with it."""
@@ -49,28 +64,56 @@ class Recorded:
 
     @property
     def mail(self) -> str:
-        """What was said in the user's name, which is the mail."""
-        messages = self.body.get("input") or self.body.get("messages") or []
-        return "\n".join(message["content"] for message in messages if message["role"] == "user")
+        """What was said in the user's name, which is the mail; or the texts that were to become vectors."""
+        body = self.body
+        if "prompt" in body:
+            return str(body["prompt"])
+        given = body.get("input") or body.get("messages") or []
+        said = [given] if isinstance(given, str) else given
+        users = [one["content"] for one in said if isinstance(one, dict) and one["role"] == "user"]
+        return "\n".join([one for one in said if isinstance(one, str)] + users)
 
 
 class Standin:
     """A server that is up while the context lasts."""
 
-    def __init__(self, words: Mapping[str, str], *, sure: float = 0.9, key: str = KEY, checks: tuple[Check, ...] = ()) -> None:
-        """Map words to the category that each speaks for; checks are asked about every request."""
+    def __init__(
+        self,
+        words: Mapping[str, str] | Guess,
+        *,
+        sure: float = 0.9,
+        key: str = KEY,
+        checks: tuple[Check, ...] = (),
+        dialect: Dialect | None = None,
+        codes: Mapping[str, str] | None = None,
+    ) -> None:
+        """Map words to the category that each speaks for, or give what guesses; checks are asked about every request.
+
+        `codes` maps codes to categories for a model that was taught them, and is not told them. Raises CubbydError where the
+        vendor's SDK, by whose types requests are checked, is not installed.
+        """
+        if find_spec("openai") is None:
+            raise CubbydError("the stand-in needs the package openai; install it with: pip install 'cubbyd[openai]'")
+        self.dialect, self.codes = dialect or Dialect(), codes or {}
         self.requests: list[Recorded] = []
         self.violations: list[str] = []
         """What was wrong with requests; every test ends by asserting that there is nothing."""
-        self.words = Words(words, sure)
+        self.words: Guess = Words(words, sure) if isinstance(words, Mapping) else words
         self.key = key
         self._checks = checks
         self._script: deque[Fault] = deque()
         self._always: Fault | None = None
         self._lock = threading.Lock()
         self._adapters = _request_types()
+        self.catalog = Catalog()
+        numbers = Numbers()
+        self.files = Files(numbers)
+        self.tunings = Tunings(numbers, self.files, self.catalog)
+        self.batches = Batches(numbers, self.files, self._ask)
+        stateful = (self.catalog, self.files, self.tunings, self.batches)
+        self._table = Table((*embedding.endpoints(), *(endpoint for part in stateful for endpoint in part.endpoints())))
         self._server = _Server(self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="stand-in", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_SECONDS,), name="stand-in", daemon=True)
 
     def __enter__(self) -> Self:
         """Begin to answer."""
@@ -105,26 +148,74 @@ class Standin:
             fault = self._script.popleft() if self._script else self._always or Fault()
             return fault, len(self.requests)
 
-    def answer(self, recorded: Recorded) -> tuple[int, dict[str, Any]]:
-        """Check a request, and give the status and the right answer."""
-        if recorded.headers.get("authorization") != f"Bearer {self.key}":
+    def refusal(self, recorded: Recorded) -> tuple[int, bytes, str] | None:
+        """Give the answer of a server that lacks the endpoint, or refuses a key; None where it takes the request."""
+        try:
+            body = recorded.body if recorded.method == "POST" else {}
+        except ValueError:
+            return None
+        return self.dialect.refusal(self.dialect.path(recorded.path) or "", body if isinstance(body, dict) else {})
+
+    def answer(self, recorded: Recorded, *, is_carried_out: bool = True) -> tuple[int, Answer]:
+        """Check a request, and give the status and the right answer; one that is not carried out has no effect."""
+        if not self.dialect.is_right_key(recorded.headers, self.key):
             return 401, _error("Incorrect API key provided: sk-st***", "invalid_api_key")
-        if recorded.method == "GET" and recorded.path == "/v1/models":
-            return 200, list_models(MODEL)
-        adapter = self._adapters.get(recorded.path) if recorded.method == "POST" else None
+        path = self.dialect.path(recorded.path)
+        target = path if self.dialect.api_version else recorded.path
+        if target and (found := self._table.find(recorded.method, target)):
+            return self._answer_by_table(recorded, target, *found, is_carried_out=is_carried_out)
+        adapter = self._adapters.get(path or "") if recorded.method == "POST" else None
         if adapter is None:
             return 404, _error("Invalid URL", None)
         problem = self._problem(recorded, adapter)
         if problem:
             self.violations.append(f"{recorded.path}: {problem}")
             return 400, _error(problem, "invalid_request")
-        if recorded.path == "/v1/decisions":
-            return 200, _valid(decide(self.words, recorded.body), "decision")
-        return 200, _valid(complete(self.words, recorded.body, len(self.requests)), "chat")
+        body = self.dialect.as_vendor(recorded.body)
+        try:
+            return 200, self.dialect.spoil(self._answer(path or "", body), recorded.body)
+        except Refused as refused:
+            return refused.status, refused.body
+
+    def _answer(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        if path == "/v1/decisions":
+            return _valid(decide(self.words, body), "decision")
+        if path == "/v1/completions":
+            return _valid(complete_prompt(self.words, self.codes, body, len(self.requests)), "completion")
+        if self.tunings.knows(body["model"]):
+            learned = self.tunings.learned(body["model"])
+            return _valid(learned.complete(body, f"chatcmpl-{len(self.requests)}"), "chat")
+        if body.get("response_format", {}).get("type") == "json_schema":
+            return _valid(complete(self.words, body, len(self.requests)), "chat")
+        return _valid(chat_without_schema(self.words, self.codes, body, len(self.requests)), "chat")
+
+    def _ask(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Answer a request of a batch as if it had come alone."""
+        headers = {"authorization": f"Bearer {self.key}", "api-key": self.key, "content-type": "application/json"}
+        content = json.dumps(body).encode()
+        status, answer = self.answer(Recorded(method="POST", path=path, headers=headers, content=content, at=time.monotonic()))
+        return status, answer if isinstance(answer, dict) else {}
+
+    def _answer_by_table(
+        self, recorded: Recorded, target: str, endpoint: Endpoint, names: Mapping[str, str], *, is_carried_out: bool
+    ) -> tuple[int, Answer]:
+        content_type = recorded.headers.get("content-type", "")
+        try:
+            call = self._table.check(endpoint, names, target, recorded.content, content_type)
+            for check in self._checks:
+                if problem := check(call.path, call.body):
+                    raise Refused(problem)  # noqa: TRY301  (it is answered here as any other)
+            return 200, self._table.answer(endpoint, call) if is_carried_out else {}
+        except Refused as refused:
+            if refused.status == BAD_REQUEST:
+                self.violations.append(f"{recorded.path}: {refused.message}")
+            return refused.status, refused.body
 
     def _problem(self, recorded: Recorded, adapter: Any) -> str | None:
         try:
-            body = recorded.body
+            if not isinstance(recorded.body, dict):
+                return "no object"
+            body = self.dialect.as_vendor(recorded.body)
             adapter.validate_python(body)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
@@ -132,34 +223,42 @@ class Standin:
         except ValueError:
             return "no JSON"
         for check in (_limits, *self._checks):
-            if problem := check(recorded.path, body):
+            if problem := check(self.dialect.path(recorded.path) or "", body):
                 return problem
         return None
 
 
+@cache
 def _request_types() -> dict[str, Any]:
-    """Make the validators, by path; the SDK is loaded here and no sooner."""
+    """Make the validators, by path, once for all stand-ins; the SDK is loaded here and no sooner."""
     from openai.types.chat.completion_create_params import CompletionCreateParamsNonStreaming
+    from openai.types.completion_create_params import CompletionCreateParamsNonStreaming as PromptParams
     from openai.types.decision_create_params import DecisionCreateParams
 
     return {
         "/v1/decisions": strict_adapter(DecisionCreateParams),
         "/v1/chat/completions": strict_adapter(CompletionCreateParamsNonStreaming),
+        "/v1/completions": strict_adapter(PromptParams),
     }
 
 
 def _valid(answer: dict[str, Any], kind: str) -> dict[str, Any]:
     """Hold our own answer against the SDK's type, so that no test passes on an answer that cannot be."""
-    from openai.types import Decision
+    from openai.types import Completion, Decision
     from openai.types.chat import ChatCompletion
 
-    (Decision if kind == "decision" else ChatCompletion).model_validate(answer)
+    types: dict[str, type[BaseModel]] = {"decision": Decision, "completion": Completion, "chat": ChatCompletion}
+    types[kind].model_validate(answer)
     return answer
 
 
 def _limits(path: str, body: Mapping[str, Any]) -> str | None:
     """Hold a request against the numbers that stand in the SDK's prose alone."""
+    if path == "/v1/completions":
+        return None if (body.get("logprobs") or 0) <= 5 else "logprobs: at most 5"  # noqa: PLR2004
     if path != "/v1/decisions":
+        if (body.get("top_logprobs") or 0) > 20 or (body.get("top_logprobs") and not body.get("logprobs")):  # noqa: PLR2004
+            return "top_logprobs: at most 20, and with logprobs alone"
         names = body.get("response_format", {}).get("json_schema", {}).get("name", "x")
         return None if len(names) <= 64 else "response_format.json_schema.name: too long"  # noqa: PLR2004
     questions = body["questions"]
@@ -196,12 +295,18 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._respond()
 
+    def do_DELETE(self) -> None:
+        self._respond()
+
     def do_POST(self) -> None:
         self._respond()
 
     def _respond(self) -> None:
         standin = self.server.standin
-        length = min(int(self.headers.get("content-length") or 0), LARGEST_REQUEST)
+        length = int(self.headers.get("content-length") or 0)
+        if length > LARGEST_REQUEST:
+            self._refuse_size(length)
+            return
         recorded = Recorded(
             method=self.command,
             path=self.path,
@@ -210,7 +315,10 @@ class _Handler(BaseHTTPRequestHandler):
             at=time.monotonic(),
         )
         fault, number = standin.take(recorded)
-        status, answer = standin.answer(recorded)
+        if refused := standin.refusal(recorded):
+            self._send(refused[0], number, Fault(content_type=refused[2]), refused[1])
+            return
+        status, answer = standin.answer(recorded, is_carried_out=fault.status < FIRST_NO_SUCCESS)
         time.sleep(fault.wait)
         if fault.hang_up:
             self._hang_up()
@@ -218,6 +326,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(fault.status, number, fault, _spoiled(fault, answer))
         else:
             self._send(status, number, Fault(), json.dumps(answer).encode())
+
+    def _refuse_size(self, length: int) -> None:
+        while length > 0 and (piece := self.rfile.read(min(length, LARGEST_REQUEST))):
+            length -= len(piece)
+        self._send(413, 0, Fault(), json.dumps(_error("Maximum content size limit exceeded.", None)).encode())
 
     def _send(self, status: int, number: int, fault: Fault, content: bytes) -> None:
         self.send_response(status)
@@ -246,8 +359,10 @@ def _pieces(fault: Fault, content: bytes) -> list[bytes]:
     return [bytes([byte]) for byte in content] if fault.drip else [content]
 
 
-def _spoiled(fault: Fault, answer: dict[str, Any]) -> bytes:
-    if isinstance(fault.body, bytes):
-        return fault.body
-    told = fault.body if fault.body is not None else fault.change(answer) if fault.change else answer
+def _spoiled(fault: Fault, answer: Answer) -> bytes:
+    told = answer if fault.body is None else fault.body
+    if isinstance(told, bytes):
+        return told
+    if fault.body is None and fault.change:
+        told = fault.change(told)
     return json.dumps(told).encode()

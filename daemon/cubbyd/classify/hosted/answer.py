@@ -5,7 +5,6 @@ The SDK checks nothing of a 200 answer, so the JSON is read here.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -51,7 +50,7 @@ def _count(value: object) -> int | None:
 
 def as_probability(value: object) -> float | None:
     """Read a number from 0 to 1; None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0.0 <= value <= 1.0 else None
 
@@ -60,3 +59,11 @@ def spread(categories: tuple[CategoryId, ...], chosen: CategoryId, probability: 
     """Give the chosen category its probability, and the others equal shares of the rest."""
     rest = (1.0 - probability) / (len(categories) - 1)
     return {category: probability if category == chosen else rest for category in categories}
+
+
+def add_doubt(categories: tuple[CategoryId, ...], masses: Mapping[CategoryId, float]) -> dict[CategoryId, float]:
+    """Give each category its mass, and an equal share of what is missing from 1: nothing is known of who has it."""
+    total = sum(masses.values())
+    share = max(0.0, 1.0 - total) / len(categories)
+    scale = 1.0 if total <= 1.0 else 1.0 / total  # a little above 1 by rounding
+    return {category: masses.get(category, 0.0) * scale + share for category in categories}

@@ -12,12 +12,12 @@ import json
 import logging
 import ssl
 import threading
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -29,6 +29,7 @@ from cubbyd import __version__
 from cubbyd.classify.hosted.answer import Reply
 from cubbyd.classify.hosted.failure import Event, Failure, Symptom
 from cubbyd.config import OpenAISection
+from cubbyd.config.hosted import KeyHeader
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.classify")
 
@@ -48,12 +49,13 @@ class Gate(httpx2.AsyncBaseTransport):
         """Take the address, the key, and what carries the bytes."""
         self._base = urlsplit(section.base_url)
         self._inner = transport
+        is_azure = section.key_header is KeyHeader.API_KEY
+        self._query = f"api-version={section.api_version}".encode() if section.api_version else b""
         self._headers = {
-            "authorization": f"Bearer {key.get_secret_value()}",
+            str(section.key_header): key.get_secret_value() if is_azure else f"Bearer {key.get_secret_value()}",
             "user-agent": f"cubbyd/{__version__}",
             "accept": "application/json",
             "accept-encoding": "identity",
-            "content-type": "application/json",
         }
         if section.organization:
             self._headers["openai-organization"] = section.organization
@@ -64,11 +66,12 @@ class Gate(httpx2.AsyncBaseTransport):
         """Send a request to the one address, and cut an answer that is too long."""
         url, base = request.url, self._base
         here = (url.scheme, url.host, url.port) == (base.scheme, base.hostname, base.port)
-        if not here or not url.path.startswith(f"{base.path}/") or url.query:
+        if not here or not url.path.startswith(f"{base.path}/") or url.query != self._query:
             raise httpx2.UnsupportedProtocol("not the address that the configuration names")
         timeout = {key: value for key, value in request.extensions.items() if key == "timeout"}
         content = await request.aread()
-        sent = httpx2.Request(request.method, url, headers=self._headers, content=content, extensions=timeout)
+        headers = self._headers | ({"content-type": "application/json"} if content else {})
+        sent = httpx2.Request(request.method, url, headers=headers, content=content or None, extensions=timeout)
         response = await self._inner.handle_async_request(sent)
         if response.headers.get("content-encoding", "identity") != "identity":  # a small answer could unfold to gigabytes
             await response.aclose()
@@ -113,13 +116,16 @@ class Client:
         """Make the connection's parts; nothing is connected yet. `trust` has authorities of the admin's own."""
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._model = section.model
+        self._model, self._extra = section.model, section.extra_body
+        if trust is None and section.base_url.startswith("http:"):  # nobody to trust; reading the system's list takes a while
+            trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         transport = httpx2.AsyncHTTPTransport(verify=trust or True, trust_env=False)
         self._http = httpx2.AsyncClient(transport=Gate(section, key, transport), trust_env=False, follow_redirects=False)
         self._sdk = openai.AsyncOpenAI(
             api_key=key.get_secret_value(),
             base_url=section.base_url,
             max_retries=0,
+            default_query={"api-version": section.api_version} if section.api_version else None,
             http_client=self._http,
         )
         self._loop = asyncio.new_event_loop()
@@ -130,9 +136,24 @@ class Client:
 
     def ask(self, endpoint: str, body: Mapping[str, Any], seconds: float) -> Reply:
         """Send one request, once, and give the JSON that comes back within so many seconds. Raises Failure."""
-        size = len(json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode())
+        size = len(json.dumps({**body, **self._extra}, ensure_ascii=False, separators=(",", ":")).encode())
         log.info("text leaves the building", endpoint=endpoint, model=self._model, bytes=size)
-        return self._wait(self._ask(endpoint, body, seconds), seconds + GRACE_SECONDS)
+        resource = self._resource(endpoint)
+
+        def create(timeout: httpx2.Timeout) -> Awaitable[Any]:
+            answer: Awaitable[Any] = resource.with_raw_response.create(**body, extra_body=self._extra, timeout=timeout)
+            return answer
+
+        return self._wait(self._ask(create, seconds), seconds + GRACE_SECONDS)
+
+    def list_models(self, seconds: float) -> Reply:
+        """Ask which models there are (GET /models); nothing is said but the key. Raises Failure."""
+
+        def list_all(timeout: httpx2.Timeout) -> Awaitable[Any]:
+            answer: Any = self._sdk.models.with_raw_response.list(timeout=timeout)
+            return cast("Awaitable[Any]", answer)
+
+        return self._wait(self._ask(list_all, seconds), seconds + GRACE_SECONDS)
 
     def close(self) -> None:
         """Break off what is under way, and close the connections."""
@@ -169,12 +190,19 @@ class Client:
         except CancelledError:
             raise Failure(Symptom(event=Event.NO_CONNECTION)) from None
 
-    async def _ask(self, endpoint: str, body: Mapping[str, Any], seconds: float) -> Reply:
-        resource: Any = self._sdk.decisions if endpoint == "decisions" else self._sdk.chat.completions
+    def _resource(self, endpoint: str) -> Any:
+        return {
+            "decisions": self._sdk.decisions,
+            "chat/completions": self._sdk.chat.completions,
+            "completions": self._sdk.completions,
+            "embeddings": self._sdk.embeddings,
+        }[endpoint]
+
+    async def _ask(self, request: Callable[[httpx2.Timeout], Awaitable[Any]], seconds: float) -> Reply:
         timeout = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
         try:
             async with asyncio.timeout(seconds):
-                raw = await resource.with_raw_response.create(**body, timeout=timeout)
+                raw = await request(timeout)
                 return _read(raw.http_response)
         except (TimeoutError, openai.APITimeoutError) as error:
             raise Failure(Symptom(event=Event.TIMEOUT)) from error

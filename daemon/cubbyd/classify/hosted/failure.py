@@ -42,6 +42,7 @@ class Event(StrEnum):
     BLOCKED = "blocked"  # a filter kept the answer back
     CUT = "cut"  # the answer is longer than allowed
     INVALID = "invalid"  # an answer outside the rules: a foreign label, broken JSON, probabilities that do not add up
+    OVERLONG = "overlong"  # more than context_tokens: the server would leave a part unread, and not say so
     FOREIGN = "foreign"  # a 200 that is not the API's: HTML, nothing, an error object
 
 
@@ -125,7 +126,8 @@ def _long_wait(symptom: Symptom) -> bool:
 
 
 _PAY = "the account has no money left; pay, or raise its limit"
-_NO_ENDPOINT = 'the server has no such endpoint; set mode = "schema", or check base_url'
+_NO_ENDPOINT = 'the server has no such endpoint; choose another, such as mode = "schema", or check base_url'
+_NO_ROOM = "text, instructions and answer do not fit into context_tokens; lower text_chars, or give the model more context"
 
 TABLE: Final = (
     Row("no money", _coded(_NO_MONEY, 402, 403, 429), Action.PAUSE, _PAY, HOUR),
@@ -135,6 +137,7 @@ TABLE: Final = (
     Row("input blocked", _coded(_BLOCKED, 400, 403, 422), Action.URGENT, "a filter of the service blocked this mail"),
     Row("text too long", _coded(_TOO_LONG, 400, 422), Action.SHORTEN, "the text is too long for the model; lower text_chars"),
     Row("body too large", _status(413), Action.SHORTEN, "the text is too long for the server; lower text_chars"),
+    Row("context full", _is(Event.OVERLONG), Action.SHORTEN, _NO_ROOM),
     Row("wrong key", _status(401), Action.PAUSE, "the key was refused; check api_key_file and its like", QUARTER),
     Row("not allowed", _status(403), Action.PAUSE, "the key may not do this, or not from here; ask the vendor", QUARTER),
     Row("model gone", _coded({"model_not_found"}, 404), Action.PAUSE, "there is no such model; choose another", HOUR),

@@ -56,6 +56,15 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What may still be spent; None where there is no limit."""
+
+    calls_today: int
+    money_today: float | None
+    money_this_month: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
     """A call that was entered before it was made."""
 
@@ -66,8 +75,9 @@ class Reservation:
 class Ledger:
     """Enters calls before they are made, and corrects the sum once the bill is known."""
 
-    def __init__(self, directory: Path, budget: Budget, clock: Clock) -> None:
-        """Take the state directory; nothing is read or made before the first call."""
+    def __init__(self, directory: Path, budget: Budget, clock: Clock, *, table: str = "classifier.openai") -> None:
+        """Take the state directory, and the table whose budget it is; nothing is read or made before the first call."""
+        self._table = table
         self._file, self._lock = directory / LEDGER_NAME, directory / LOCK_NAME
         self._budget, self._clock = budget, clock
         self._warned = ""
@@ -97,6 +107,18 @@ class Ledger:
         with self._opened() as days:
             return {day: dict(sums) for day, sums in days.items()}
 
+    def left(self) -> Left:
+        """Say what is left to spend; nothing is made or locked. Raises ClassifierUnavailable where the record is unusable."""
+        days, today = self._read(), self._clock.now().date().isoformat()
+        day = days.get(today, dict.fromkeys(_FIELDS, 0))
+        in_month = sum(sums["millionths"] for key, sums in days.items() if key.startswith(today[:7]))
+        daily, monthly = self._budget.money_per_day, self._budget.money_per_month
+        return Left(
+            calls_today=max(0, self._budget.calls_per_day - day["calls"]),
+            money_today=None if daily is None else max(0.0, daily - day["millionths"] / MILLION),
+            money_this_month=None if monthly is None else max(0.0, monthly - in_month / MILLION),
+        )
+
     def _refuse_over_budget(self, days: dict[str, dict[str, int]], now: datetime, more: int) -> None:
         today, month = now.date().isoformat(), now.date().isoformat()[:7]
         day = days.get(today, dict.fromkeys(_FIELDS, 0))
@@ -115,10 +137,9 @@ class Ledger:
     def _exceeds(millionths: int, limit: float | None) -> bool:
         return limit is not None and millionths > limit * MILLION
 
-    @staticmethod
-    def _refuse(limit: str, now: datetime, until: datetime) -> None:
+    def _refuse(self, limit: str, now: datetime, until: datetime) -> None:
         raise ClassifierUnavailable(
-            f"the budget is used up: classifier.openai.{limit}; nothing is sent before {until:%Y-%m-%d %H:%M} UTC",
+            f"the budget is used up: {self._table}.{limit}; nothing is sent before {until:%Y-%m-%d %H:%M} UTC",
             retry_after_seconds=(until - now).total_seconds(),
         )
 

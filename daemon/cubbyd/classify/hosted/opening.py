@@ -15,7 +15,7 @@ from cubbyd.classify.hosted.prompt import PROMPT_VERSION, Prompt
 from cubbyd.classify.hosted.retry import Patience
 from cubbyd.classify.protocol import Provenance
 from cubbyd.clock import Clock, SystemClock
-from cubbyd.config import Config, OpenAISection, read_api_key
+from cubbyd.config import Config, Labels, OpenAISection, read_api_key
 from cubbyd.config.hosted import Mode
 from cubbyd.errors import ConfigError, Problem
 from cubbyd.message import RENDERER_VERSION
@@ -23,37 +23,36 @@ from cubbyd.message.render import Limits
 
 if TYPE_CHECKING:
     from cubbyd.classify.hosted.classifier import HostedClassifier
+    from cubbyd.classify.hosted.paid import Wire
 
 KIND = "openai"
 SHORTEST_QUOTE = 0
 
 
 def open_hosted(config: Config, clock: Clock | None = None) -> HostedClassifier:
-    """Open the classifier that [classifier.openai] describes. Raises ConfigError, InputFileError, NamesMissing."""
+    """Open the classifier of [classifier.openai]; nothing is sent. Raises ConfigError, InputFileError, NamesMissing."""
     section = _section(config)
     _keep_names_in(config, section)
     if find_spec("openai") is None:
         raise _error(config, "kind", "needs the package openai; install it with: pip install 'cubbyd[openai]'")
-    from cubbyd.classify.hosted import decisions, schema
     from cubbyd.classify.hosted.classifier import HostedClassifier
     from cubbyd.classify.hosted.client import Client
+    from cubbyd.classify.hosted.paid import PaidClient
+    from cubbyd.classify.hosted.trial import Memory, Trial
 
-    most = decisions.MOST_CHOICES if section.mode is Mode.DECISIONS else schema.MOST_CHOICES
-    if len(config.taxonomy) > most:
-        given = len(config.taxonomy)
-        raise _error(config, "openai.mode", f'"{section.mode}" takes {most} categories at most, and {given} are given')
     clock = clock or SystemClock()
-    prompt = Prompt(config.taxonomy)
-    wire = decisions.Decisions(section, prompt) if section.mode is Mode.DECISIONS else schema.Schema(section, prompt)
+    wires = make_wires(config, section)
     key = read_api_key(config.file, section)
     borders = _open_borders(config, section)
+    trust = open_trust(config, section)
+    paid = PaidClient(section, Client(section, key, trust), Ledger(config.state.directory, make_budget(section), clock))
     return HostedClassifier(
         section,
-        Provenance(kind=KIND, model=_identity(section, wire.body("")), renderer=RENDERER_VERSION),
+        lambda wire: Provenance(kind=KIND, model=_identity(section, wire, wires[0]), renderer=RENDERER_VERSION),
+        categories=config.taxonomy.ids,
         borders=borders,
-        wire=wire,
-        client=Client(section, key, _read_authorities(config, section)),
-        ledger=Ledger(config.state.directory, _budget(section), clock),
+        trial=Trial(wires, paid, Memory(config.state.directory, section, clock)),
+        paid=paid,
         breaker=Breaker(f"classifier {KIND}", clock),
         patience=Patience(
             attempts=section.attempts,
@@ -62,6 +61,34 @@ def open_hosted(config: Config, clock: Clock | None = None) -> HostedClassifier:
             clock=clock,
         ),
     )
+
+
+def make_wires(config: Config, section: OpenAISection) -> list[Wire]:
+    """Make the ways in which the server may be asked, best first. Raises ConfigError where none takes these categories."""
+    from cubbyd.classify.hosted import code, decisions, schema
+
+    many, count = config.classifier.labels is Labels.MANY, len(config.taxonomy)
+    prompt = Prompt(config.taxonomy, many)
+    most = decisions.MOST_QUESTIONS if many else decisions.MOST_CHOICES
+    if section.mode is Mode.CODE:
+        if many:
+            allowed = 'mode = "code" gives one category, and classifier.labels is "many"; set mode = "decisions" or "schema"'
+            raise _error(config, "openai.mode", allowed)
+        try:
+            return [code.Code(section, prompt)]
+        except ValueError as error:
+            raise _error(config, "openai.mode", str(error)) from error
+    wires: list[Wire] = []
+    if section.mode is not Mode.SCHEMA and count <= most:
+        wires.append(decisions.Decisions(section, prompt))
+    if section.mode is not Mode.DECISIONS and count <= schema.MOST_CHOICES:
+        wires.append(schema.Schema(section, prompt))
+        if section.mode is Mode.AUTO and section.logprobs:
+            wires.append(schema.Schema(section, prompt, logprobs=False))
+    if not wires:
+        most = most if section.mode is Mode.DECISIONS else schema.MOST_CHOICES
+        raise _error(config, "openai.mode", f'"{section.mode}" takes {most} categories at most, and {count} are given')
+    return wires
 
 
 def _section(config: Config) -> OpenAISection:
@@ -94,7 +121,8 @@ def _open_borders(config: Config, section: OpenAISection) -> tuple[Border, Borde
     return Border(redactor, whole), Border(redactor, half)
 
 
-def _read_authorities(config: Config, section: OpenAISection) -> ssl.SSLContext | None:
+def open_trust(config: Config, section: OpenAISection) -> ssl.SSLContext | None:
+    """Read the authorities of the admin's own; None where the system's count. Raises ConfigError."""
     if section.ca_file is None:
         return None
     trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # create_default_context would obey SSLKEYLOGFILE
@@ -107,17 +135,19 @@ def _read_authorities(config: Config, section: OpenAISection) -> ssl.SSLContext 
     return trust
 
 
-def _budget(section: OpenAISection) -> Budget:
+def make_budget(section: OpenAISection) -> Budget:
+    """Make the budget of a section."""
     return Budget(
         calls_per_day=section.calls_per_day, money_per_day=section.money_per_day, money_per_month=section.money_per_month
     )
 
 
-def _identity(section: OpenAISection, empty: dict[str, object]) -> str:
+def _identity(section: OpenAISection, wire: Wire | None, first: Wire) -> str:
     """Name all that an answer depends on: the model, the way to ask, and a digest of the server and of what it is told."""
-    told = [section.base_url, section.text_chars, section.quoted_chars, section.schema_probability, empty]
-    digest = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:8]
-    return f"{section.model} {section.mode} prompt-{PROMPT_VERSION} {digest}"
+    told = [section.base_url, section.text_chars, section.quoted_chars, section.schema_probability, section.extra_body]
+    empty = (wire or first).body("")
+    digest = hashlib.sha256(json.dumps([*told, empty], sort_keys=True).encode()).hexdigest()[:8]
+    return f"{section.model} {wire.way if wire else section.mode} prompt-{PROMPT_VERSION} {digest}"
 
 
 def _error(config: Config, key: str, allowed: str) -> ConfigError:

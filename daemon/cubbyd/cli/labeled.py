@@ -1,0 +1,93 @@
+"""Asking the configured classifier about labeled mail that it has not learned from; what it may cost is said before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from cubbyd.classify.protocol import Classifier
+from cubbyd.config import Config
+from cubbyd.dataset import Example, digest_examples, read_examples
+from cubbyd.errors import InputFileError
+from cubbyd.message import render_text
+
+if TYPE_CHECKING:
+    from cubbyd.evaluation.answer import Answers
+
+CALIBRATION_NAME = "cubbyd.calibration.json"
+FEWEST = 50
+"""Labeled mails; what fewer say, the next fifty would say otherwise."""
+
+LETTERS_PER_TOKEN = 4
+OVERHEAD_TOKENS = 200
+"""Of instructions and answer, for one mail, beside its text and the list of categories."""
+MILLION = 1_000_000
+
+
+def calibration_file(config: Config) -> Path:
+    """Find the file that is written: the configured one, else one of the usual name beside the configuration."""
+    return config.classifier.calibration or config.file.absolute().parent / CALIBRATION_NAME
+
+
+def read_labeled(config: Config, file: Path) -> tuple[list[Example], str]:
+    """Read the labeled examples of a file; give them with the fingerprint of the whole file. Raises InputFileError."""
+    examples = list(read_examples(file))
+    labeled = [example for example in examples if example.labels]
+    for example in labeled:
+        if unknown := [label for label in example.labels if label not in config.taxonomy]:
+            known = ", ".join(config.taxonomy.ids)
+            raise InputFileError(file, f"unknown label {unknown[0]!r}; the configuration has {known}", line=example.line)
+    if len(labeled) < FEWEST:
+        raise InputFileError(file, f"has {len(labeled)} labeled examples; at least {FEWEST} are needed; label more mail")
+    return labeled, digest_examples(examples)
+
+
+def refuse_known(config: Config, file: Path, digest: str, instead: str) -> None:
+    """Refuse examples that a model of the classifier was trained on. Raises InputFileError, ModelFileError."""
+    from cubbyd.classify.origin import trained_parts
+
+    for part in trained_parts(config):
+        if part.origin.data_sha256 == digest:
+            raise InputFileError(
+                file,
+                f"{part.file.name} was trained on exactly these examples: it knows their answers, and would seem surer and "
+                f"better than it is on new mail; {instead}",
+            )
+
+
+def ask_classifier(config: Config, classifier: Classifier, examples: Sequence[Example], *, yes: bool) -> Answers:
+    """Ask about all examples, with a bar on standard error. Raises UsageError before anything is sent that costs money."""
+    from cubbyd.evaluation.answer import collect_answers
+
+    if classifier.batch_size == 1 and not yes:
+        raise click.UsageError(f"{_say_cost(config, classifier, examples)}; add --yes to do so")
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(classifier.provenance.kind, total=len(examples))
+        answers = collect_answers(classifier, examples, progress=lambda done, of: bar.update(task, completed=done, total=of))
+    if answers.failures:
+        click.echo(f"{len(answers.failures)} mails got no answer and do not count: {answers.failures[0]}", err=True)
+    return answers
+
+
+def _say_cost(config: Config, classifier: Classifier, examples: Sequence[Example]) -> str:
+    """Say how many calls are made at most, and for about how much money where prices are configured."""
+    said = f"{classifier.provenance.kind} would be asked about {len(examples)} mails one by one: up to {len(examples)} calls"
+    section = config.classifier.openai
+    if section is None:
+        return said
+    listed = sum(len(category.name) + len(category.description) for category in config.taxonomy)
+    texts = [render_text(example.subject, example.body) for example in examples]
+    letters = sum(
+        len(text.subject) + min(len(text.text), section.text_chars) + min(len(text.quoted), section.quoted_chars) + listed
+        for text in texts
+    )
+    tokens = letters // LETTERS_PER_TOKEN + OVERHEAD_TOKENS * len(examples)
+    said += f" and about {tokens:,} tokens"
+    price = section.price_per_million_input_tokens
+    said += f", about {tokens * price / MILLION:.2f} in the currency of your prices" if price else ""
+    return f"{said}; the budget allows {section.calls_per_day} calls a day"
