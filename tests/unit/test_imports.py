@@ -75,12 +75,12 @@ def test_the_help_of_a_dataset_command_loads_no_training_and_no_mailbox(command:
     assert loaded & (TRAINING | NEVER | {"imapclient", "sqlalchemy"}) == set()
 
 
-def test_reading_a_table_loads_no_reader_of_mail(tmp_path: Path) -> None:
+def test_reading_a_table_loads_no_mailbox_and_no_training(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("text,label\nx,y\n")
     loaded = loaded_by(running("dataset", "import", str(tmp_path / "a.csv"), "--out", str(tmp_path / "e.jsonl")))
 
     assert (tmp_path / "e.jsonl").exists()
-    assert loaded & (TRAINING | NEVER | {"numpy", "imapclient", "sqlalchemy", "selectolax"}) == set()
+    assert loaded & (TRAINING | NEVER | {"numpy", "imapclient", "sqlalchemy"}) == set()
 
 
 def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
