@@ -1,7 +1,7 @@
 """Whether a file is what a vendor or a backend accepts, fault by fault, with line numbers.
 
 OpenAI's format and its minimum of 10 lines: its fine-tuning guide. Azure asks for a byte order mark and at most 512 MB:
-"Customize a model with fine-tuning" in its documentation.
+"Customize a model with fine-tuning"; put together from memory, and not tried on their servers.
 """
 
 from __future__ import annotations
