@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from tests.conftest import ROOT
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_command_of_the_page_is_run_and_prints_what_the_page_says() -> None:

@@ -15,6 +15,8 @@ from tests.mail import Outside, mail
 from cubbyd.standin import Standin
 from cubbyd.standin.server import KEY
 
+pytestmark = pytest.mark.slow
+
 GROUPS = {"absence": "child", "meals": "child", "billing": "money"}
 SUBJECTS = ("Emma is ill today", "the invoice for Noah is wrong", "a milk allergy, no nuts please", "zzz qqq")
 FILED = {"Absence": [SUBJECTS[0]], "Billing": [SUBJECTS[1]], "Meals": [SUBJECTS[2]], "INBOX": [SUBJECTS[3]]}

@@ -18,7 +18,7 @@ from cubbyd.standin import Fault, Standin
 from cubbyd.standin.dialect import VLLM
 from cubbyd.standin.server import KEY
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]  # test_kinds.py has one of each
 
 WORDS = {"ill": "absence", "invoice": "billing", "allergy": "meals"}
 PLACED = {"Absence": ["Mia Hofmann is ill"], "Billing": ["the invoice for Noah"], "INBOX": ["zzz qqq"]}
