@@ -104,7 +104,7 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(file: Path,
     with zipfile.ZipFile(file) as archive:
         manifest = json.loads(archive.read("manifest.json"))
 
-    assert (manifest["format"], manifest["version"], manifest["kind"]) == ("cubbyd-model", 1, "local")
+    assert (manifest["format"], manifest["version"], manifest["kind"]) == ("cubbyd-model", 2, "local")
     assert manifest["created"] == "2026-11-20T08:30:00+00:00"
     assert manifest["categories"] == [{"id": "absence", "examples": 3}, {"id": "billing", "examples": 3}]
     assert manifest["renderer"] == RENDERER_VERSION
@@ -154,7 +154,7 @@ def test_a_model_for_another_renderer_is_refused(file: Path) -> None:
     ("changes", "reason"),
     [
         ({"manifest": put(format="other")}, "is no model file of cubbyd"),
-        ({"manifest": put(version=2)}, r"version 2, kind 'local'; this cubbyd reads version 1"),
+        ({"manifest": put(version=1)}, r"version 1, kind 'local'; this cubbyd reads version 2"),
         ({"manifest": put(kind="blend")}, "kind 'blend'"),
         ({"manifest": put(members={})}, "is damaged"),
         ({"manifest": put(surprise=1)}, "no sound model"),

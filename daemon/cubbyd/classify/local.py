@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 from cubbyd.classify.feature import Columns, Floats, count_features
 from cubbyd.classify.modelfile import KIND, LocalModel
 from cubbyd.classify.protocol import Cost, Prediction, Provenance, Reason
+from cubbyd.config import Labels
 from cubbyd.message.model import ClassifierInput
 
 MAX_REASONS: Final = 5
+MAX_EXAMPLES_SHOWN: Final = 2
+"""The most similar examples that are named by their subject, where the model keeps subjects."""
 MIN_REASON_EXAMPLES: Final = 2
 """A word of a single example may be one family's own: it is never shown as a reason."""
 
@@ -37,7 +40,8 @@ class LocalClassifier:
         self.provenance = Provenance(kind=KIND, model=model.identity, renderer=model.renderer)
         self.categories = model.categories
         self._model = model
-        self._prior = np.array(model.examples, dtype=np.float64) / sum(model.examples)
+        self._prior = np.array(model.examples, dtype=np.float64) / model.vocabulary.examples
+        self._to_probabilities = sigmoid if model.labels is Labels.MANY else softmax
         self._is_telling = _find_telling(model)
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Prediction]:
@@ -53,8 +57,9 @@ class LocalClassifier:
         weights = self._model.weights.take(columns, axis=0)
         reasons: tuple[Reason, ...] = ()
         if len(columns):
-            probabilities = softmax((values @ weights + self._model.bias) / self._model.temperature)
-            reasons = self._explain(columns, values, weights, int(probabilities.argmax()))
+            probabilities = self._to_probabilities((values @ weights + self._model.bias) / self._model.temperature)
+            top = int(probabilities.argmax())
+            reasons = self._explain(columns, values, weights, top) + self._liken(columns, values, top)
         else:
             probabilities = self._prior
         return Prediction(
@@ -86,6 +91,15 @@ class LocalClassifier:
                 said.update(word.split())
         return tuple(reasons)
 
+    def _liken(self, columns: Columns, values: Floats, top: int) -> tuple[Reason, ...]:
+        """Name the most similar examples of the category, each subject once; nothing where the model keeps no subjects."""
+        kept = self._model.kept
+        if kept is None:
+            return ()
+        alike = kept.find(columns, values, len(self._model.vocabulary), top)
+        subjects = list(dict.fromkeys(kept.subjects[place] for place in alike))[:MAX_EXAMPLES_SHOWN]
+        return tuple(Reason(text=f'like "{subject}" ({self.categories[top]})', weight=0.0) for subject in subjects)
+
 
 def _find_telling(model: LocalModel) -> np.typing.NDArray[np.bool_]:
     """Tell for each word of the vocabulary whether it may be a reason: not one example's own, and not of filler alone.
@@ -104,3 +118,8 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """Turn logits into probabilities along the last axis; safe for logits of any size."""
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
     return powers / powers.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]
+
+
+def sigmoid(logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Turn each logit into a probability of its own; safe for logits of any size."""
+    return np.exp(-np.logaddexp(0.0, -logits.astype(np.float64)))

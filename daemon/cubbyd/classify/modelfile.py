@@ -7,6 +7,13 @@
     weights.npy           float32 (words + grams, categories)
     bias.npy              float32 (categories,)
 
+A model that was trained to keep subjects has four more, and is readable by its owner alone:
+
+    subjects.json         the subject lines of the examples that are kept
+    kept_labels.npy       int32 (kept,)                      the place of each one's category
+    kept_columns.npy      int32 (kept, 32)                   its heaviest features
+    kept_values.npy       float32 (kept, 32)
+
 The container and its safety are in cubbyd.classify.container.
 """
 
@@ -36,16 +43,20 @@ from cubbyd.classify.container import (
     to_json,
 )
 from cubbyd.classify.feature import MAX_GRAMS, MAX_WORDS, Floats, Vocabulary
+from cubbyd.classify.likeness import FEATURES, MAX_KEPT, MAX_SUBJECT, Kept
+from cubbyd.config import Labels
 from cubbyd.errors import ModelFileError
 from cubbyd.taxonomy import CategoryId
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 KIND: Final = "local"
 
 MAX_CATEGORIES: Final = 250
 
 _WORDS: Final = "words.json"
 _MEMBERS: Final = (_WORDS, "grams.npy", "document_counts.npy", "weights.npy", "bias.npy")
+_SUBJECTS: Final = "subjects.json"
+_KEPT_MEMBERS: Final = (_SUBJECTS, "kept_labels.npy", "kept_columns.npy", "kept_values.npy")
 _MAX_EXAMPLES: Final = 2**31 - 1
 
 _WORD_LIST: Final = TypeAdapter(tuple[str, ...])
@@ -58,9 +69,10 @@ class Quality:
     examples: int
     """How many examples were asked for."""
     accuracy: float
+    """Of the most probable category; with several labels, how often it is one of them."""
     macro_f1: float
     calibration_error: float
-    """The expected calibration error (ECE), 0 to 1."""
+    """The expected calibration error (ECE), 0 to 1; with several labels, over all categories of all mails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +88,11 @@ class LocalModel:
     bias: Floats
     """Shape (categories,)."""
     temperature: float
-    """What logits are divided by before they become probabilities."""
+    """What logits are divided by before they become probabilities; 1 where a mail can have several categories."""
+    labels: Labels = Labels.ONE
+    """One: the probabilities sum to 1. Many: each category has one of its own."""
+    kept: Kept | None = None
+    """Examples by their subject line, where they were to be kept."""
     renderer: str
     """The version of the renderer that made the texts it was trained on."""
     data_sha256: str
@@ -113,9 +129,12 @@ class _Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["cubbyd-model"]
-    version: Literal[1]
+    version: Literal[2]
     kind: Literal["local"]
     created: AwareDatetime
+    labels: Labels
+    examples: int = Field(ge=1, le=_MAX_EXAMPLES)
+    """How many mails it was trained on; with several labels, less than all categories together."""
     categories: tuple[_Category, ...] = Field(min_length=2, max_length=MAX_CATEGORIES)
     temperature: float = Field(gt=0, allow_inf_nan=False)
     renderer: str
@@ -136,10 +155,10 @@ class _Manifest(BaseModel):
 def save_model(model: LocalModel, file: Path, *, created: datetime) -> None:
     """Write a model in place of what was there, in one step; the same model and date give the same bytes.
 
-    Raises ModelFileError where the file cannot be written.
+    One with subject lines can be read by its owner alone. Raises ModelFileError where the file cannot be written.
     """
     members = _members(model)
-    save_container(file, _describe(model, members), members, created=created)
+    save_container(file, _describe(model, members), members, created=created, private=model.kept is not None)
 
 
 def load_model(file: Path, *, renderer: str) -> LocalModel:
@@ -153,7 +172,8 @@ def load_model(file: Path, *, renderer: str) -> LocalModel:
             raise ModelFileError(
                 file, f"was trained on texts of renderer version {manifest.renderer!r}, this is {renderer!r}; {TRAIN_AGAIN}"
             )
-        return _build_model(manifest, read_members(file, archive, _MEMBERS, manifest.members))
+        names = _MEMBERS + _KEPT_MEMBERS if _SUBJECTS in manifest.members else _MEMBERS
+        return _build_model(manifest, read_members(file, archive, names, manifest.members))
 
 
 def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalModel:
@@ -166,16 +186,20 @@ def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalMode
     bias = read_array(members["bias.npy"], np.dtype(np.float32), (categories,))
     demand(len(words) <= MAX_WORDS and len(grams) <= MAX_GRAMS, "the vocabulary is too large")
     demand(list(words) == sorted(set(words)) and bool(np.all(grams[1:] > grams[:-1])), "the vocabulary is out of order")
-    in_some = (document_counts >= 1) & (document_counts <= sum(examples))
+    demand(max(examples) <= manifest.examples <= sum(examples), "more examples, or fewer, than its categories have")
+    demand(manifest.labels is Labels.MANY or manifest.examples == sum(examples), "an example of several categories")
+    in_some = (document_counts >= 1) & (document_counts <= manifest.examples)
     demand(bool(in_some.all()), "a feature in no example, or in too many")
     demand(bool(np.isfinite(weights).all() and np.isfinite(bias).all()), "a weight is no number")
     return LocalModel(
         categories=tuple(CategoryId(category.id) for category in manifest.categories),
         examples=examples,
-        vocabulary=Vocabulary(words=words, grams=grams, document_counts=document_counts, examples=sum(examples)),
+        vocabulary=Vocabulary(words=words, grams=grams, document_counts=document_counts, examples=manifest.examples),
         weights=weights,
         bias=bias,
         temperature=manifest.temperature,
+        labels=manifest.labels,
+        kept=_build_kept(members, columns, categories) if _SUBJECTS in members else None,
         renderer=manifest.renderer,
         data_sha256=manifest.data_sha256,
         quality=Quality(**manifest.quality.model_dump()),
@@ -183,10 +207,27 @@ def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalMode
     )
 
 
+def _build_kept(members: Mapping[str, bytes], columns: int, categories: int) -> Kept:
+    subjects = _WORD_LIST.validate_json(members[_SUBJECTS])
+    labels = read_array(members["kept_labels.npy"], np.dtype(np.int32), (len(subjects),))
+    kept_columns = read_array(members["kept_columns.npy"], np.dtype(np.int32), (len(subjects), FEATURES))
+    values = read_array(members["kept_values.npy"], np.dtype(np.float32), (len(subjects), FEATURES))
+    demand(len(subjects) <= MAX_KEPT, "too many examples are kept")
+    demand(all(0 < len(subject) <= MAX_SUBJECT and subject.isprintable() for subject in subjects), "a subject is none")
+    demand(bool(np.all((labels >= 0) & (labels < categories))), "a kept example is of no category")
+    demand(bool(np.all((kept_columns >= 0) & (kept_columns < columns))), "a kept example has an unknown feature")
+    demand(bool(np.isfinite(values).all()), "a kept value is no number")
+    return Kept(subjects=subjects, labels=labels, columns=kept_columns, values=values)
+
+
 def _members(model: LocalModel) -> dict[str, bytes]:
     vocabulary = model.vocabulary
     arrays = (vocabulary.grams, vocabulary.document_counts, model.weights, model.bias)
-    return dict(zip(_MEMBERS, (to_json(vocabulary.words), *(array_bytes(array) for array in arrays)), strict=True))
+    members = dict(zip(_MEMBERS, (to_json(vocabulary.words), *(array_bytes(array) for array in arrays)), strict=True))
+    if (kept := model.kept) is not None:
+        kept_arrays = (array_bytes(array) for array in (kept.labels, kept.columns, kept.values))
+        members |= zip(_KEPT_MEMBERS, (to_json(kept.subjects), *kept_arrays), strict=True)
+    return members
 
 
 def _describe(model: LocalModel, members: Mapping[str, bytes]) -> dict[str, Any]:
@@ -195,6 +236,8 @@ def _describe(model: LocalModel, members: Mapping[str, bytes]) -> dict[str, Any]
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "kind": KIND,
+        "labels": str(model.labels),
+        "examples": model.vocabulary.examples,
         "categories": [{"id": id_, "examples": count} for id_, count in zip(model.categories, model.examples, strict=True)],
         "temperature": model.temperature,
         "renderer": model.renderer,

@@ -1,42 +1,69 @@
 """Training of the local classifier: examples in, a model with its own measured quality out.
 
 A linear support vector machine for each category against the rest, on the features of cubbyd.classify.feature, with the
-categories weighted so that a large one does not swallow a small one. Its margins become probabilities by one temperature,
-fitted on the margins of examples that were held out (Guo et al. 2017, "On Calibration of Modern Neural Networks"). Logistic
-regression was as accurate in the same measurements, slower to train, and no better calibrated.
+categories weighted so that a large one does not swallow a small one. Its margins become probabilities in
+cubbyd.training.adjust, fitted on margins of examples that were held out. Logistic regression, complement naive Bayes and blends
+of them with the machines were tried on the sets of the benchmark: none was better on all, and logistic regression is slower.
 
 scikit-learn and scipy are imported by the functions that need them: the daemon never loads them.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cubbyd import __version__
-from cubbyd.classify.feature import Counts, Floats, Vocabulary, count_features, learn_vocabulary
-from cubbyd.classify.local import softmax
-from cubbyd.classify.modelfile import MAX_CATEGORIES, LocalModel, Quality
-from cubbyd.dataset.example import Example
+from cubbyd.classify.feature import Counts, Floats, count_features, learn_vocabulary
+from cubbyd.classify.modelfile import MAX_CATEGORIES, LocalModel
+from cubbyd.config import Labels
+from cubbyd.dataset.example import Example, digest_examples
 from cubbyd.errors import InputFileError
+from cubbyd.evaluation.metric import macro_f1
 from cubbyd.message.model import ClassifierInput
 from cubbyd.message.render import RENDERER_VERSION, render_text
 from cubbyd.taxonomy import CategoryId, Taxonomy
+from cubbyd.training.adjust import (
+    TEMPERATURES,
+    Adjustment,
+    Integers,
+    Logits,
+    Targets,
+    adjust,
+    expected_calibration_error,
+    fit_temperature,
+    sharpen,
+)
+from cubbyd.training.keep import keep_examples
+from cubbyd.training.matrix import build_matrix
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
+__all__ = [
+    "TEMPERATURES",
+    "Integers",
+    "Logits",
+    "Recipe",
+    "expected_calibration_error",
+    "fit_temperature",
+    "fit_weights",
+    "macro_f1",
+    "train_local",
+]
+
 STRENGTHS: Final = (0.15, 0.5, 1.5)
 """The values of C to choose from; accuracy is flat between them, and falls beyond them on every set of the benchmark."""
+
+USUAL_STRENGTH: Final = 0.5
+MANY_EXAMPLES: Final = 20_000
+"""From here on USUAL_STRENGTH is taken without a choice: with so many examples it hardly matters, and takes minutes."""
 
 FOLDS: Final = 5
 
@@ -47,13 +74,16 @@ _LEFT_OUT: Final = -1
 _ALWAYS_TRAINING: Final = -2
 """In the place of a fold: beyond MAX_HELD_OUT; never held out."""
 
-TEMPERATURES: Final = (0.01, 10.0)
-"""The bounds of the search; the margins of a support vector machine want about 0.1."""
 
-CALIBRATION_BINS: Final = 15
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How to train."""
 
-Integers: TypeAlias = NDArray[np.int64]
-Logits: TypeAlias = NDArray[np.float64]
+    labels: Labels = Labels.ONE
+    """How many categories a mail can have."""
+    keep_subjects: bool = False
+    """Whether the model keeps the subject lines of examples, to show them as reasons."""
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,18 +92,15 @@ class _Material:
 
     mails: tuple[ClassifierInput, ...]
     labels: Integers
-    """For each mail, the place of its category."""
+    """For each mail, the place of its first category."""
+    targets: Targets
+    """Shape (mails, categories)."""
     categories: tuple[CategoryId, ...]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Choice:
-    """What cross-validation found best."""
-
-    strength: float
-    temperature: float
-    quality: Quality
-    loss: float
+    @property
+    def counts(self) -> Integers:
+        """Count the examples of each category."""
+        return np.asarray(self.targets.sum(axis=0), dtype=np.int64)
 
 
 def train_local(
@@ -82,32 +109,43 @@ def train_local(
     *,
     source: str = "the examples",
     seed: int = 0,
+    recipe: Recipe | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> LocalModel:
-    """Train a model on labeled examples; the same examples and seed give the same model.
+    """Train a model on labeled examples; the same examples and recipe give the same model.
 
-    An example with several labels counts for its first; one without a label is passed over. The categories are those of
-    the taxonomy, or without one all that occur. `source` names the examples in errors. Raises InputFileError where they
-    cannot be learned from: fewer than two categories or too many, a category of the taxonomy without an example, a label
-    that the taxonomy does not have, or no category with two examples.
+    Where a mail has one category, an example with several labels counts for its first; one without a label is passed over.
+    The categories are those of the taxonomy, or without one all that occur. `source` names the examples in errors; `seed` is
+    that of the recipe where none is given. Raises InputFileError where they cannot be learned from: fewer than two categories
+    or too many, a category of the taxonomy without an example, a label that the taxonomy does not have, or no category with
+    two examples.
     """
-    material = _prepare(examples, taxonomy, source)
+    recipe = recipe or Recipe(seed=seed)
+    material = _prepare(examples, taxonomy, source, recipe.labels)
     progress(f"{len(material.mails)} different examples in {len(material.categories)} categories")
-    choice = _cross_validate(material, seed, progress)
+    strength, adjustment = _cross_validate(material, recipe, progress)
     vocabulary = learn_vocabulary(map(count_features, material.mails))
     progress(f"training on all examples with {len(vocabulary.words)} words and {len(vocabulary.grams)} character n-grams")
-    rows = _build_matrix(vocabulary, map(count_features, material.mails))
-    weights, bias = fit_weights(rows, material.labels, len(material.categories), choice.strength, seed)
+    rows = build_matrix(vocabulary, map(count_features, material.mails))
+    weights, bias = _fit(rows, material.labels, material.targets, recipe, strength)
+    kept = None
+    if recipe.keep_subjects:
+        kept = keep_examples(material.mails, material.labels, vocabulary, len(material.categories), recipe.seed)
+    temperature = adjustment.temperature
+    if recipe.labels is Labels.ONE:
+        temperature = sharpen(temperature, len(material.mails), len(material.categories))
     return LocalModel(
         categories=material.categories,
-        examples=tuple(np.bincount(material.labels, minlength=len(material.categories)).tolist()),
+        examples=tuple(material.counts.tolist()),
         vocabulary=vocabulary,
-        weights=weights,
-        bias=bias,
-        temperature=choice.temperature,
+        weights=weights * adjustment.slopes.astype(np.float32),
+        bias=(bias * adjustment.slopes + adjustment.shifts).astype(np.float32),
+        temperature=temperature,
+        labels=recipe.labels,
+        kept=kept,
         renderer=RENDERER_VERSION,
-        data_sha256=_fingerprint(examples),
-        quality=choice.quality,
+        data_sha256=digest_examples(examples),
+        quality=adjustment.quality,
         versions={"cubbyd": __version__, "numpy": np.__version__, "scikit-learn": version("scikit-learn")},
     )
 
@@ -115,28 +153,32 @@ def train_local(
 # --- the examples ------------------------------------------------------------------------------------------------------
 
 
-def _prepare(examples: Sequence[Example], taxonomy: Taxonomy | None, source: str) -> _Material:
-    """Check and render the examples; of those that read the same under the same label, one is kept.
+def _prepare(examples: Sequence[Example], taxonomy: Taxonomy | None, source: str, labels: Labels = Labels.ONE) -> _Material:
+    """Check and render the examples; of those that read the same under the same labels, one is kept.
 
     Repetitions would stand on both sides of cross-validation and make it flatter itself.
     """
-    different: dict[tuple[str, ...], tuple[ClassifierInput, CategoryId]] = {}
+    different: dict[tuple[object, ...], tuple[ClassifierInput, tuple[CategoryId, ...]]] = {}
     for example in examples:
-        if not example.labels:
+        own = example.labels if labels is Labels.MANY else example.labels[:1]
+        if not own:
             continue
-        if taxonomy is not None and example.labels[0] not in taxonomy:
+        if taxonomy is not None and (unknown := [label for label in own if label not in taxonomy]):
             known = ", ".join(taxonomy.ids)
-            reason = f"unknown label {example.labels[0]!r}; the configuration has {known}"
-            raise InputFileError(source, reason, line=example.line)
+            raise InputFileError(source, f"unknown label {unknown[0]!r}; the configuration has {known}", line=example.line)
         mail = render_text(example.subject, example.body)
-        different.setdefault((example.labels[0], mail.subject, mail.text, mail.quoted), (mail, example.labels[0]))
-    counts = Counter(label for _, label in different.values())
+        different.setdefault((frozenset(own), mail.subject, mail.text, mail.quoted), (mail, own))
+    counts = Counter(label for _, own in different.values() for label in own)
     categories = taxonomy.ids if taxonomy is not None else tuple(sorted(counts))
     _check_counts(counts, categories, source)
     places = {category: place for place, category in enumerate(categories)}
+    targets = np.zeros((len(different), len(categories)), dtype=np.bool_)
+    for row, (_, own) in enumerate(different.values()):
+        targets[row, [places[label] for label in own]] = True
     return _Material(
         mails=tuple(mail for mail, _ in different.values()),
-        labels=np.array([places[label] for _, label in different.values()], dtype=np.int64),
+        labels=np.array([places[own[0]] for _, own in different.values()], dtype=np.int64),
+        targets=targets,
         categories=categories,
     )
 
@@ -152,42 +194,38 @@ def _check_counts(counts: Counter[CategoryId], categories: Sequence[CategoryId],
         raise InputFileError(source, "every category has a single example; add more, ten of each are a good beginning")
 
 
-def _fingerprint(examples: Iterable[Example]) -> str:
-    """Give the SHA-256 of subjects, bodies and labels, in order."""
-    digest = sha256()
-    for example in examples:
-        digest.update(json.dumps([example.subject, example.body, example.labels]).encode() + b"\n")
-    return digest.hexdigest()
-
-
 # --- cross-validation --------------------------------------------------------------------------------------------------
 
 
-def _cross_validate(material: _Material, seed: int, progress: Callable[[str], None]) -> _Choice:
-    """Choose the strength, the temperature for it, and measure both on held-out examples.
+def _cross_validate(material: _Material, recipe: Recipe, progress: Callable[[str], None]) -> tuple[float, Adjustment]:
+    """Choose the strength, the adjustment for it, and measure both on held-out examples.
 
     Each fold learns its own vocabulary: with words of the held-out examples in it, they would look stranger than later mail.
     """
-    fold_of, categories = _assign_folds(material.labels, seed), len(material.categories)
+    fold_of = _assign_folds(material.labels, recipe.seed)
     counts = [None if fold == _LEFT_OUT else count_features(mail) for mail, fold in zip(material.mails, fold_of, strict=True)]
     held_out = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != _ALWAYS_TRAINING))
     folds = np.unique(fold_of[held_out])
-    logits = {strength: np.zeros((len(material.labels), categories)) for strength in STRENGTHS}
+    strengths = STRENGTHS if len(material.mails) < MANY_EXAMPLES else (USUAL_STRENGTH,)
+    margins = {strength: np.zeros(material.targets.shape) for strength in strengths}
     for number, fold in enumerate(folds, start=1):
         progress(f"cross-validation, {number} of {len(folds)}")
         train, test = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != fold)), np.flatnonzero(fold_of == fold)
         vocabulary = learn_vocabulary(_pick(counts, train))
-        rows, asked = (_build_matrix(vocabulary, _pick(counts, places)) for places in (train, test))
-        for strength in STRENGTHS:
-            weights, bias = fit_weights(rows, material.labels[train], categories, strength, seed)
-            logits[strength][test] = asked @ weights + bias
-    choices = [_judge(strength, logits[strength][held_out], material.labels[held_out]) for strength in STRENGTHS]
-    best = min(choices, key=lambda choice: choice.loss)
+        rows, asked = (build_matrix(vocabulary, _pick(counts, places)) for places in (train, test))
+        for strength in strengths:
+            weights, bias = _fit(rows, material.labels[train], material.targets[train], recipe, strength)
+            margins[strength][test] = asked @ weights + bias
+    found = {
+        strength: adjust(own[held_out], material.targets[held_out], material.counts, recipe.labels)
+        for strength, own in margins.items()
+    }
+    strength, best = min(found.items(), key=lambda item: item[1].loss)
     progress(
         f"held-out accuracy {best.quality.accuracy:.3f}, macro-F1 {best.quality.macro_f1:.3f}, "
-        f"calibration error {best.quality.calibration_error:.3f} (C = {best.strength})"
+        f"calibration error {best.quality.calibration_error:.3f} (C = {strength})"
     )
-    return best
+    return strength, best
 
 
 def _assign_folds(labels: Integers, seed: int) -> Integers:
@@ -210,67 +248,21 @@ def _pick(counts: Sequence[Counts | None], places: Integers) -> Iterator[Counts]
     return (there for place in places if (there := counts[place]) is not None)
 
 
-def _judge(strength: float, logits: Logits, labels: Integers) -> _Choice:
-    temperature, loss = fit_temperature(logits, labels)
-    probabilities = softmax(logits / temperature)
-    quality = Quality(
-        examples=len(labels),
-        accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
-        macro_f1=macro_f1(probabilities.argmax(axis=1), labels),
-        calibration_error=expected_calibration_error(probabilities, labels),
-    )
-    return _Choice(strength=strength, temperature=temperature, quality=quality, loss=loss)
-
-
-def fit_temperature(logits: Logits, labels: Integers) -> tuple[float, float]:
-    """Find what to divide logits by so that their softmax is calibrated; give it and the loss (nats an example) with it.
-
-    The targets are a little below 1, as in Platt's scaling, so that a few examples, all told right, do not make certainty.
-    """
-    from scipy.optimize import minimize_scalar  # training alone needs it
-
-    doubt = 1 / (len(labels) + 2)
-
-    def loss(log_temperature: float) -> float:
-        logs = np.log(softmax(logits / math.exp(log_temperature)) + np.finfo(float).tiny)
-        return float(-((1 - doubt) * logs[np.arange(len(labels)), labels] + doubt * logs.mean(axis=1)).mean())
-
-    found = minimize_scalar(loss, bounds=tuple(map(math.log, TEMPERATURES)), method="bounded")
-    return math.exp(found.x), float(found.fun)
-
-
-def macro_f1(predicted: Integers, labels: Integers) -> float:
-    """Give the mean F1 over the categories that occur among the labels."""
-    scores = []
-    for category in np.unique(labels):
-        hits = int(((predicted == category) & (labels == category)).sum())
-        scores.append(2 * hits / int((predicted == category).sum() + (labels == category).sum()))
-    return float(np.mean(scores))
-
-
-def expected_calibration_error(probabilities: Logits, labels: Integers) -> float:
-    """Give the mean gap between the top probability and how often it is right, over bins of equal width (Guo et al. 2017)."""
-    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(np.int64), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - right, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(labels))
-
-
 # --- the linear model --------------------------------------------------------------------------------------------------
 
 
-def _build_matrix(vocabulary: Vocabulary, mails: Iterable[Counts]) -> csr_array:
-    """Give one sparse row of features a mail."""
-    from scipy.sparse import csr_array  # training alone needs it
-
-    columns, values, ends = [], [], [0]
-    for counts in mails:
-        row_columns, row_values = vocabulary.vectorize(counts)
-        columns.append(row_columns.astype(np.int32))
-        values.append(row_values)
-        ends.append(ends[-1] + len(row_values))
-    shape = (len(values), len(vocabulary))
-    return csr_array((np.concatenate(values), np.concatenate(columns), np.array(ends, dtype=np.int32)), shape=shape)
+def _fit(rows: csr_array, labels: Integers, targets: Targets, recipe: Recipe, strength: float) -> tuple[Floats, Floats]:
+    """Train all categories at once where a mail has one, else each against the rest."""
+    if recipe.labels is Labels.ONE:
+        return fit_weights(rows, labels, targets.shape[1], strength, recipe.seed)
+    weights, bias = np.zeros((rows.shape[1], targets.shape[1]), dtype=np.float32), np.zeros(targets.shape[1], dtype=np.float32)
+    for place, target in enumerate(targets.T):
+        if target.all() or not target.any():  # nothing to tell it by: its weights stay 0
+            bias[place] = 1.0 if target.all() else -1.0
+            continue
+        two, two_biases = fit_weights(rows, target.astype(np.int64), 2, strength, recipe.seed)
+        weights[:, place], bias[place] = two[:, 1], two_biases[1]
+    return weights, bias
 
 
 def fit_weights(rows: csr_array, labels: Integers, categories: int, strength: float, seed: int) -> tuple[Floats, Floats]:
