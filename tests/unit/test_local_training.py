@@ -7,10 +7,12 @@ import pytest
 from scipy.sparse import csr_array
 
 from cubbyd.classify.local import LocalClassifier, softmax
+from cubbyd.config import Labels
 from cubbyd.dataset.example import Example
 from cubbyd.errors import InputFileError
 from cubbyd.message.render import render_text
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
+from cubbyd.training.adjust import adjust, sharpen
 from cubbyd.training.local import expected_calibration_error, fit_temperature, fit_weights, macro_f1, train_local
 
 TOPICS = {
@@ -177,3 +179,35 @@ def test_the_measures_of_quality_are_those_of_the_books() -> None:
     assert macro_f1(probabilities.argmax(axis=1), labels) == pytest.approx((4 / 5 + 2 / 3) / 2)
     # Three answers with confidence 0.9 are right twice; one with 0.8 is right.
     assert expected_calibration_error(probabilities, labels) == pytest.approx((abs(2.7 - 2) + abs(0.8 - 1)) / 4)
+
+
+def margins_of(posterior: np.ndarray, prior: np.ndarray, size: int, doubt: float) -> tuple[np.ndarray, np.ndarray]:
+    """Draw examples by the prior, with margins that are right but lean to the large category by its prior."""
+    generator = np.random.default_rng(1)
+    labels = generator.choice(len(prior), size, p=prior)
+    return posterior[labels] + generator.normal(size=(size, len(prior))) * doubt + np.log(prior), labels
+
+
+def test_a_share_of_the_prior_is_taken_from_margins_that_lean_to_the_large_category() -> None:
+    prior = np.array([0.9, 0.1])
+    margins, labels = margins_of(np.eye(2) * 2, prior, 4000, 1.0)
+    counts = np.bincount(labels)
+
+    found = adjust(margins, np.eye(2, dtype=bool)[labels], counts, Labels.ONE)
+    adjusted = (margins + found.shifts).argmax(axis=1)
+
+    assert found.shifts[0] < 0 < found.shifts[1]
+    assert macro_f1(adjusted, labels) > macro_f1(margins.argmax(axis=1), labels)
+    assert found.quality.macro_f1 == pytest.approx(macro_f1(adjusted, labels))
+
+
+def test_where_all_categories_have_as_many_examples_nothing_is_shifted() -> None:
+    labels = np.array([0, 1, 2] * 20)
+
+    assert not adjust(np.eye(3)[labels], np.eye(3, dtype=bool)[labels], np.bincount(labels), Labels.ONE).shifts.any()
+
+
+def test_the_fewer_examples_the_more_the_temperature_is_lowered() -> None:
+    assert sharpen(0.2, examples=2, categories=2) == pytest.approx(0.1)
+    assert sharpen(0.2, examples=50, categories=10) == pytest.approx(0.2 / 1.2)
+    assert sharpen(0.2, examples=10_000, categories=10) == pytest.approx(0.2, rel=0.01)
