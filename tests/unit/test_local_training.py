@@ -12,7 +12,7 @@ from cubbyd.dataset.example import Example
 from cubbyd.errors import InputFileError
 from cubbyd.message.render import render_text
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
-from cubbyd.training.adjust import adjust, sharpen
+from cubbyd.training.adjust import adjust
 from cubbyd.training.local import expected_calibration_error, fit_temperature, fit_weights, macro_f1, train_local
 
 TOPICS = {
@@ -115,7 +115,7 @@ def test_unlabeled_examples_are_passed_over_and_of_several_labels_the_first_coun
 def test_a_large_category_does_not_swallow_a_small_one() -> None:
     # One feature in all 4 examples of the small category and in 20 of the 30 of the large one, another in the other 10.
     rows = csr_array(np.array([[1.0, 0.0]] * 20 + [[0.0, 1.0]] * 10 + [[1.0, 0.0]] * 4))
-    weights, bias = fit_weights(rows, np.array([0] * 30 + [1] * 4), 2, 0.5, seed=0)
+    weights, bias = fit_weights(rows, np.array([0] * 30 + [1] * 4), 2)
     first, second = weights + bias
 
     assert first.argmax() == 1  # typical of the small category, though most examples with it are of the large one
@@ -205,9 +205,3 @@ def test_where_all_categories_have_as_many_examples_nothing_is_shifted() -> None
     labels = np.array([0, 1, 2] * 20)
 
     assert not adjust(np.eye(3)[labels], np.eye(3, dtype=bool)[labels], np.bincount(labels), Labels.ONE).shifts.any()
-
-
-def test_the_fewer_examples_the_more_the_temperature_is_lowered() -> None:
-    assert sharpen(0.2, examples=2, categories=2) == pytest.approx(0.1)
-    assert sharpen(0.2, examples=50, categories=10) == pytest.approx(0.2 / 1.2)
-    assert sharpen(0.2, examples=10_000, categories=10) == pytest.approx(0.2, rel=0.01)

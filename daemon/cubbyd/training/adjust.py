@@ -125,15 +125,6 @@ def mean_f1(given: Targets, targets: Targets) -> float:
     return float((hits / (given.sum(axis=0) + targets.sum(axis=0))[there]).mean())
 
 
-def sharpen(temperature: float, examples: int, categories: int) -> float:
-    """Lower a temperature that was fitted on held-out examples to that of a model which has seen them all.
-
-    With few examples the one that is held out is missed: where a category has five, its margins come from four. Measured on
-    the sets of the benchmark with 5 examples of each category: without it, probabilities were too small.
-    """
-    return max(temperature / (1 + categories / examples), TEMPERATURES[0])
-
-
 def fit_temperature(logits: Logits, labels: Integers) -> tuple[float, float]:
     """Find what to divide logits by so that their softmax is calibrated; give it and the loss (nats an example) with it.
 

@@ -1,9 +1,10 @@
 """Training of the local classifier: examples in, a model with its own measured quality out.
 
-A linear support vector machine for each category against the rest, on the features of cubbyd.classify.feature, with the
-categories weighted so that a large one does not swallow a small one. Its margins become probabilities in
-cubbyd.training.adjust, fitted on margins of examples that were held out. Logistic regression, complement naive Bayes and blends
-of them with the machines were tried on the sets of the benchmark: none was better on all, and logistic regression is slower.
+A linear model for each category, on the features of cubbyd.classify.feature, with the categories weighted so that a large one
+does not swallow a small one: support vector machines, or logistic regression, whichever has the lower loss on examples that
+were held out. Few examples of many alike categories want the latter, many examples mostly the former. Margins become
+probabilities in cubbyd.training.adjust. Complement naive Bayes and blends were tried on the sets of the benchmark, and gained
+nothing that held on all of them.
 
 scikit-learn and scipy are imported by the functions that need them: the daemon never loads them.
 """
@@ -14,6 +15,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
@@ -38,7 +40,6 @@ from cubbyd.training.adjust import (
     adjust,
     expected_calibration_error,
     fit_temperature,
-    sharpen,
 )
 from cubbyd.training.keep import keep_examples
 from cubbyd.training.matrix import build_matrix
@@ -58,12 +59,33 @@ __all__ = [
     "train_local",
 ]
 
-STRENGTHS: Final = (0.15, 0.5, 1.5)
-"""The values of C to choose from; accuracy is flat between them, and falls beyond them on every set of the benchmark."""
 
-USUAL_STRENGTH: Final = 0.5
+class Kind(StrEnum):
+    """Which linear model."""
+
+    MACHINE = "support vector machines"
+    LOGISTIC = "logistic regression"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learner:
+    """A linear model to choose from."""
+
+    kind: Kind
+    strength: float
+    """C of scikit-learn: how much an example counts against small weights."""
+
+
+MACHINES: Final = tuple(Learner(kind=Kind.MACHINE, strength=strength) for strength in (0.15, 0.5, 1.5))
+"""Accuracy is flat between these strengths, and falls beyond them on every set of the benchmark."""
+LOGISTIC: Final = Learner(kind=Kind.LOGISTIC, strength=10.0)
+"""Strengths of 50 and 200 were never better by more than a rounding."""
+USUAL: Final = MACHINES[1]
+
+MOST_FOR_LOGISTIC: Final = 200_000
+"""Examples times categories; beyond it logistic regression takes minutes and gigabytes, and is no better."""
 MANY_EXAMPLES: Final = 20_000
-"""From here on USUAL_STRENGTH is taken without a choice: with so many examples it hardly matters, and takes minutes."""
+"""From here on USUAL is taken without a choice: with so many examples it hardly matters, and choosing takes minutes."""
 
 FOLDS: Final = 5
 
@@ -123,24 +145,21 @@ def train_local(
     recipe = recipe or Recipe(seed=seed)
     material = _prepare(examples, taxonomy, source, recipe.labels)
     progress(f"{len(material.mails)} different examples in {len(material.categories)} categories")
-    strength, adjustment = _cross_validate(material, recipe, progress)
+    learner, adjustment = _cross_validate(material, recipe, progress)
     vocabulary = learn_vocabulary(map(count_features, material.mails))
     progress(f"training on all examples with {len(vocabulary.words)} words and {len(vocabulary.grams)} character n-grams")
     rows = build_matrix(vocabulary, map(count_features, material.mails))
-    weights, bias = _fit(rows, material.labels, material.targets, recipe, strength)
+    weights, bias = _fit(rows, material.labels, material.targets, recipe, learner)
     kept = None
     if recipe.keep_subjects:
         kept = keep_examples(material.mails, material.labels, vocabulary, len(material.categories), recipe.seed)
-    temperature = adjustment.temperature
-    if recipe.labels is Labels.ONE:
-        temperature = sharpen(temperature, len(material.mails), len(material.categories))
     return LocalModel(
         categories=material.categories,
         examples=tuple(material.counts.tolist()),
         vocabulary=vocabulary,
         weights=weights * adjustment.slopes.astype(np.float32),
         bias=(bias * adjustment.slopes + adjustment.shifts).astype(np.float32),
-        temperature=temperature,
+        temperature=adjustment.temperature,
         labels=recipe.labels,
         kept=kept,
         renderer=RENDERER_VERSION,
@@ -197,8 +216,8 @@ def _check_counts(counts: Counter[CategoryId], categories: Sequence[CategoryId],
 # --- cross-validation --------------------------------------------------------------------------------------------------
 
 
-def _cross_validate(material: _Material, recipe: Recipe, progress: Callable[[str], None]) -> tuple[float, Adjustment]:
-    """Choose the strength, the adjustment for it, and measure both on held-out examples.
+def _cross_validate(material: _Material, recipe: Recipe, progress: Callable[[str], None]) -> tuple[Learner, Adjustment]:
+    """Choose the learner, the adjustment for it, and measure both on held-out examples.
 
     Each fold learns its own vocabulary: with words of the held-out examples in it, they would look stranger than later mail.
     """
@@ -206,26 +225,31 @@ def _cross_validate(material: _Material, recipe: Recipe, progress: Callable[[str
     counts = [None if fold == _LEFT_OUT else count_features(mail) for mail, fold in zip(material.mails, fold_of, strict=True)]
     held_out = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != _ALWAYS_TRAINING))
     folds = np.unique(fold_of[held_out])
-    strengths = STRENGTHS if len(material.mails) < MANY_EXAMPLES else (USUAL_STRENGTH,)
-    margins = {strength: np.zeros(material.targets.shape) for strength in strengths}
+    margins = {learner: np.zeros(material.targets.shape) for learner in _candidates(material)}
     for number, fold in enumerate(folds, start=1):
         progress(f"cross-validation, {number} of {len(folds)}")
         train, test = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != fold)), np.flatnonzero(fold_of == fold)
         vocabulary = learn_vocabulary(_pick(counts, train))
         rows, asked = (build_matrix(vocabulary, _pick(counts, places)) for places in (train, test))
-        for strength in strengths:
-            weights, bias = _fit(rows, material.labels[train], material.targets[train], recipe, strength)
-            margins[strength][test] = asked @ weights + bias
+        for learner, own in margins.items():
+            weights, bias = _fit(rows, material.labels[train], material.targets[train], recipe, learner)
+            own[test] = asked @ weights + bias
     found = {
-        strength: adjust(own[held_out], material.targets[held_out], material.counts, recipe.labels)
-        for strength, own in margins.items()
+        learner: adjust(own[held_out], material.targets[held_out], material.counts, recipe.labels)
+        for learner, own in margins.items()
     }
-    strength, best = min(found.items(), key=lambda item: item[1].loss)
+    chosen, best = min(found.items(), key=lambda item: item[1].loss)
     progress(
         f"held-out accuracy {best.quality.accuracy:.3f}, macro-F1 {best.quality.macro_f1:.3f}, "
-        f"calibration error {best.quality.calibration_error:.3f} (C = {strength})"
+        f"calibration error {best.quality.calibration_error:.3f} ({chosen.kind}, C = {chosen.strength})"
     )
-    return strength, best
+    return chosen, best
+
+
+def _candidates(material: _Material) -> tuple[Learner, ...]:
+    if len(material.mails) >= MANY_EXAMPLES:
+        return (USUAL,)
+    return (*MACHINES, LOGISTIC) if material.targets.size <= MOST_FOR_LOGISTIC else MACHINES
 
 
 def _assign_folds(labels: Integers, seed: int) -> Integers:
@@ -251,25 +275,32 @@ def _pick(counts: Sequence[Counts | None], places: Integers) -> Iterator[Counts]
 # --- the linear model --------------------------------------------------------------------------------------------------
 
 
-def _fit(rows: csr_array, labels: Integers, targets: Targets, recipe: Recipe, strength: float) -> tuple[Floats, Floats]:
+def _fit(rows: csr_array, labels: Integers, targets: Targets, recipe: Recipe, learner: Learner) -> tuple[Floats, Floats]:
     """Train all categories at once where a mail has one, else each against the rest."""
     if recipe.labels is Labels.ONE:
-        return fit_weights(rows, labels, targets.shape[1], strength, recipe.seed)
+        return fit_weights(rows, labels, targets.shape[1], learner, recipe.seed)
     weights, bias = np.zeros((rows.shape[1], targets.shape[1]), dtype=np.float32), np.zeros(targets.shape[1], dtype=np.float32)
     for place, target in enumerate(targets.T):
         if target.all() or not target.any():  # nothing to tell it by: its weights stay 0
             bias[place] = 1.0 if target.all() else -1.0
             continue
-        two, two_biases = fit_weights(rows, target.astype(np.int64), 2, strength, recipe.seed)
+        two, two_biases = fit_weights(rows, target.astype(np.int64), 2, learner, recipe.seed)
         weights[:, place], bias[place] = two[:, 1], two_biases[1]
     return weights, bias
 
 
-def fit_weights(rows: csr_array, labels: Integers, categories: int, strength: float, seed: int) -> tuple[Floats, Floats]:
-    """Train one classifier a category; give the weights, (columns, categories), and the bias, (categories,)."""
-    from sklearn.svm import LinearSVC  # training alone needs it
+def fit_weights(
+    rows: csr_array, labels: Integers, categories: int, learner: Learner = USUAL, seed: int = 0
+) -> tuple[Floats, Floats]:
+    """Train linear models; give the weights, (columns, categories), and the bias, (categories,)."""
+    from sklearn.linear_model import LogisticRegression  # training alone needs them
+    from sklearn.svm import LinearSVC
 
-    machine = LinearSVC(C=strength, class_weight="balanced", dual=True, tol=1e-3, max_iter=10_000, random_state=seed)
+    common = {"C": learner.strength, "class_weight": "balanced", "tol": 1e-3, "random_state": seed}
+    if learner.kind is Kind.LOGISTIC:
+        machine = LogisticRegression(max_iter=300, **common)
+    else:
+        machine = LinearSVC(dual=True, max_iter=10_000, **common)
     machine.fit(rows, labels)
     weights, bias = machine.coef_.T, machine.intercept_
     if categories == 2:  # noqa: PLR2004  # scikit-learn gives the second alone; the first is its opposite
