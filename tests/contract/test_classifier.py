@@ -32,7 +32,7 @@ from cubbyd.message import RENDERER_VERSION, ClassifierInput, render_text
 from cubbyd.taxonomy import CategoryId, GroupId
 from cubbyd.testing import WordClassifier
 from cubbyd.training.hierarchical import train_hierarchical
-from cubbyd.training.local import Recipe, train_local
+from cubbyd.training.local import train_local
 
 EXAMPLES = {
     "absence": ("a fever tonight", "fever again", "home with a fever", "the fever is high", "no fever now, still home"),
@@ -87,7 +87,6 @@ UNUSED = rulebook(zebra="pickup")
 MADE: dict[str, Callable[[LocalModel], Classifier]] = {
     "double": lambda _: words(),
     "local": LocalClassifier,
-    "local, subjects kept": lambda _: LocalClassifier(train_local(examples(), recipe=Recipe(keep_subjects=True))),
     "cascade": lambda model: CascadeClassifier(LocalClassifier(model), words(), unsure_below=0.9),
     "cascade, the second always": lambda model: CascadeClassifier(LocalClassifier(model), words(), unsure_below=1.0),
     "shortlist": lambda model: ShortlistClassifier(LocalClassifier(model), words(), size=2, sure_above=1.0),

@@ -68,6 +68,21 @@ def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> N
     assert loaded_by(running(command, "--help")) & (TRAINING | NEVER | {"numpy"}) == set()
 
 
+@pytest.mark.parametrize("command", ["import", "stats", "balance", "split", "anonymize", "export", "validate"])
+def test_the_help_of_a_dataset_command_loads_no_training_and_no_mailbox(command: str) -> None:
+    loaded = loaded_by(running("dataset", command, "--help"))
+
+    assert loaded & (TRAINING | NEVER | {"imapclient", "sqlalchemy"}) == set()
+
+
+def test_reading_a_table_loads_no_mailbox_and_no_training(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nx,y\n")
+    loaded = loaded_by(running("dataset", "import", str(tmp_path / "a.csv"), "--out", str(tmp_path / "e.jsonl")))
+
+    assert (tmp_path / "e.jsonl").exists()
+    assert loaded & (TRAINING | NEVER | {"numpy", "imapclient", "sqlalchemy", "selectolax"}) == set()
+
+
 def test_the_daemon_and_the_local_classifier_load_no_training() -> None:
     loaded = loaded_by(
         "import cubbyd.service.daemon, cubbyd.classify.registry, cubbyd.classify.local, cubbyd.classify.modelfile, "

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from cubbyd.classify.local import LocalClassifier, softmax
+from cubbyd.classify.local import LocalClassifier
+from cubbyd.classify.logit import softmax
 from cubbyd.config import Labels
 from cubbyd.dataset.example import Example
 from cubbyd.errors import InputFileError
 from cubbyd.message.render import render_text
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
-from cubbyd.training.adjust import adjust
-from cubbyd.training.local import expected_calibration_error, fit_temperature, fit_weights, macro_f1, train_local
+from cubbyd.training import local
+from cubbyd.training.head import separate
+from cubbyd.training.local import expected_calibration_error, fit_temperature, macro_f1, train_local
 
 TOPICS = {
     "absence": ("fever since last night", "she stays home today", "not coming, stomach bug", "home sick with a fever"),
@@ -115,11 +117,59 @@ def test_unlabeled_examples_are_passed_over_and_of_several_labels_the_first_coun
 def test_a_large_category_does_not_swallow_a_small_one() -> None:
     # One feature in all 4 examples of the small category and in 20 of the 30 of the large one, another in the other 10.
     rows = csr_array(np.array([[1.0, 0.0]] * 20 + [[0.0, 1.0]] * 10 + [[1.0, 0.0]] * 4))
-    weights, bias = fit_weights(rows, np.array([0] * 30 + [1] * 4), 2)
+    targets = np.array([[True, False]] * 30 + [[False, True]] * 4)
+    weights, bias = separate(rows, targets, is_one=True, strength=0.5, seed=0)
     first, second = weights + bias
 
     assert first.argmax() == 1  # typical of the small category, though most examples with it are of the large one
     assert second.argmax() == 0
+
+
+BOTH = [
+    Example(subject="", body=f"{absence} and {billing}", labels=(CategoryId("absence"), CategoryId("billing")))
+    for absence in TOPICS["absence"]
+    for billing in TOPICS["billing"]
+]
+
+
+def test_a_model_of_several_labels_finds_all_that_a_mail_has() -> None:
+    classifier = LocalClassifier(train_local([*make_examples(), *BOTH], labels=Labels.MANY))
+
+    both, one = classifier.classify([render_text("", "a fever, and the invoice is wrong"), render_text("", "peanuts at lunch")])
+
+    assert {category for category, p in both.probabilities.items() if p > 0.5} == {"absence", "billing"}
+    assert {category for category, p in one.probabilities.items() if p > 0.5} == {"meals"}
+    assert sum(both.probabilities.values()) > 1.2, "each is told alone"
+
+
+def test_with_one_label_the_first_counts_and_a_later_one_may_be_unknown() -> None:
+    odd = Example(subject="", body="fever and peanuts", labels=(CategoryId("absence"), CategoryId("nowhere")), line=99)
+    taxonomy = make_taxonomy(*TOPICS)
+
+    assert train_local([*make_examples(), odd], taxonomy).examples == (5, 4, 4)
+    with pytest.raises(InputFileError, match="line 99: unknown label 'nowhere'"):
+        train_local([*make_examples(), odd], taxonomy, labels=Labels.MANY)
+
+
+def test_an_example_of_several_labels_counts_for_each_of_them() -> None:
+    model = train_local([*make_examples(), *BOTH], labels=Labels.MANY)
+
+    assert model.examples == (4 + 16, 4 + 16, 4)
+    assert model.vocabulary.examples == 12 + 16
+
+
+@pytest.mark.parametrize("keep_subjects", [False, True])
+def test_examples_are_kept_by_line_and_by_subject_only_where_that_is_wanted(*, keep_subjects: bool) -> None:
+    model = train_local(make_examples(), keep_subjects=keep_subjects)
+
+    assert sorted(model.similar.lines.tolist()) == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    assert model.similar.subjects == (("Hello",) * 12 if keep_subjects else ())
+
+
+def test_of_too_many_examples_an_even_share_of_each_category_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "MAX_SIMILAR", 6)
+
+    assert np.bincount(train_local(make_examples()).similar.labels).tolist() == [2, 2, 2]
 
 
 def test_progress_tells_the_quality_that_the_model_carries() -> None:
@@ -179,29 +229,3 @@ def test_the_measures_of_quality_are_those_of_the_books() -> None:
     assert macro_f1(probabilities.argmax(axis=1), labels) == pytest.approx((4 / 5 + 2 / 3) / 2)
     # Three answers with confidence 0.9 are right twice; one with 0.8 is right.
     assert expected_calibration_error(probabilities, labels) == pytest.approx((abs(2.7 - 2) + abs(0.8 - 1)) / 4)
-
-
-def margins_of(posterior: np.ndarray, prior: np.ndarray, size: int, doubt: float) -> tuple[np.ndarray, np.ndarray]:
-    """Draw examples by the prior, with margins that are right but lean to the large category by its prior."""
-    generator = np.random.default_rng(1)
-    labels = generator.choice(len(prior), size, p=prior)
-    return posterior[labels] + generator.normal(size=(size, len(prior))) * doubt + np.log(prior), labels
-
-
-def test_a_share_of_the_prior_is_taken_from_margins_that_lean_to_the_large_category() -> None:
-    prior = np.array([0.9, 0.1])
-    margins, labels = margins_of(np.eye(2) * 2, prior, 4000, 1.0)
-    counts = np.bincount(labels)
-
-    found = adjust(margins, np.eye(2, dtype=bool)[labels], counts, Labels.ONE)
-    adjusted = (margins + found.shifts).argmax(axis=1)
-
-    assert found.shifts[0] < 0 < found.shifts[1]
-    assert macro_f1(adjusted, labels) > macro_f1(margins.argmax(axis=1), labels)
-    assert found.quality.macro_f1 == pytest.approx(macro_f1(adjusted, labels))
-
-
-def test_where_all_categories_have_as_many_examples_nothing_is_shifted() -> None:
-    labels = np.array([0, 1, 2] * 20)
-
-    assert not adjust(np.eye(3)[labels], np.eye(3, dtype=bool)[labels], np.bincount(labels), Labels.ONE).shifts.any()

@@ -34,9 +34,6 @@ MAX_FILE_BYTES: Final = 128 * 1024 * 1024
 TRAIN_AGAIN: Final = "train it again: cubbyd train EXAMPLES.jsonl --out MODEL"
 
 MANIFEST: Final = "manifest.json"
-PUBLIC: Final = 0o666
-"""The mode of a file before the umask takes its share."""
-PRIVATE: Final = 0o600
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip can say; the true one stands in the manifest."""
 
@@ -129,19 +126,15 @@ def digest_members(members: Mapping[str, bytes]) -> dict[str, str]:
     return {name: sha256(member).hexdigest() for name, member in members.items()}
 
 
-def save_container(
-    file: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], *, created: datetime, private: bool = False
-) -> None:
+def save_container(file: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], *, created: datetime) -> None:
     """Write a model in place of what was there, in one step: a reader sees the old file or the new one, whole.
 
-    A private one can be read by its owner alone, from its first byte on; another by whom the umask allows. The same manifest,
-    members and date give the same bytes. Raises ModelFileError where the file cannot be written.
+    The same manifest, members and date give the same bytes. Raises ModelFileError where the file cannot be written.
     """
     said = {**manifest, "created": created.astimezone(UTC).isoformat(timespec="seconds")}
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        mode = PRIVATE if private else PUBLIC
-        with open(temporary, "xb", opener=lambda path, flags: os.open(path, flags, mode)) as stream:  # Path has none
+        with temporary.open("xb") as stream:
             with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
                 for name, member in {MANIFEST: to_json(said), **members}.items():
                     archive.writestr(zipfile.ZipInfo(name, date_time=_EPOCH), member)

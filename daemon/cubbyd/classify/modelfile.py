@@ -6,13 +6,11 @@
     document_counts.npy   int32 (words + grams,)             in how many examples each of them occurs
     weights.npy           float32 (words + grams, categories)
     bias.npy              float32 (categories,)
-
-A model that was trained to keep subjects has four more, and is readable by its owner alone:
-
-    subjects.json         the subject lines of the examples that are kept
-    kept_labels.npy       int32 (kept,)                      the place of each one's category
-    kept_columns.npy      int32 (kept, 32)                   its heaviest features
-    kept_values.npy       float32 (kept, 32)
+    similar_columns.npy   int32 (kept, words of each)        the strongest words of some examples (cubbyd.classify.similar)
+    similar_values.npy    float16 (kept, words of each)
+    similar_labels.npy    int32 (kept,)
+    similar_lines.npy     int32 (kept,)
+    subjects.json         their subjects, where the admin wanted them kept; else an empty list
 
 The container and its safety are in cubbyd.classify.container.
 """
@@ -24,7 +22,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -43,7 +41,7 @@ from cubbyd.classify.container import (
     to_json,
 )
 from cubbyd.classify.feature import MAX_GRAMS, MAX_WORDS, Floats, Vocabulary
-from cubbyd.classify.likeness import FEATURES, MAX_KEPT, MAX_SUBJECT, Kept
+from cubbyd.classify.similar import NOTHING_SIMILAR, WORDS_KEPT, Similar
 from cubbyd.config import Labels
 from cubbyd.errors import ModelFileError
 from cubbyd.taxonomy import CategoryId
@@ -54,9 +52,8 @@ KIND: Final = "local"
 MAX_CATEGORIES: Final = 250
 
 _WORDS: Final = "words.json"
-_MEMBERS: Final = (_WORDS, "grams.npy", "document_counts.npy", "weights.npy", "bias.npy")
-_SUBJECTS: Final = "subjects.json"
-_KEPT_MEMBERS: Final = (_SUBJECTS, "kept_labels.npy", "kept_columns.npy", "kept_values.npy")
+_SIMILAR: Final = ("similar_columns.npy", "similar_values.npy", "similar_labels.npy", "similar_lines.npy", "subjects.json")
+_MEMBERS: Final = (_WORDS, "grams.npy", "document_counts.npy", "weights.npy", "bias.npy", *_SIMILAR)
 _MAX_EXAMPLES: Final = 2**31 - 1
 
 _WORD_LIST: Final = TypeAdapter(tuple[str, ...])
@@ -69,10 +66,9 @@ class Quality:
     examples: int
     """How many examples were asked for."""
     accuracy: float
-    """Of the most probable category; with several labels, how often it is one of them."""
     macro_f1: float
     calibration_error: float
-    """The expected calibration error (ECE), 0 to 1; with several labels, over all categories of all mails."""
+    """The expected calibration error (ECE), 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,11 +84,13 @@ class LocalModel:
     bias: Floats
     """Shape (categories,)."""
     temperature: float
-    """What logits are divided by before they become probabilities; 1 where a mail can have several categories."""
+    """What logits are divided by before they become probabilities, where a mail has one category."""
     labels: Labels = Labels.ONE
-    """One: the probabilities sum to 1. Many: each category has one of its own."""
-    kept: Kept | None = None
-    """Examples by their subject line, where they were to be kept."""
+    slopes: tuple[float, ...] = ()
+    """Where a mail can have several: what the logit of each category is multiplied by, before the logistic function;"""
+    shifts: tuple[float, ...] = ()
+    """and what is then added to it. Both empty where a mail has one."""
+    similar: Similar = NOTHING_SIMILAR
     renderer: str
     """The version of the renderer that made the texts it was trained on."""
     data_sha256: str
@@ -105,6 +103,9 @@ class LocalModel:
     def identity(self) -> str:
         """The model's name: 16 hex digits that change when anything but the date changes."""
         return sha256(to_json(_describe(self, _members(self)))).hexdigest()[:16]
+
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Category(BaseModel):
@@ -132,11 +133,13 @@ class _Manifest(BaseModel):
     version: Literal[2]
     kind: Literal["local"]
     created: AwareDatetime
-    labels: Labels
-    examples: int = Field(ge=1, le=_MAX_EXAMPLES)
-    """How many mails it was trained on; with several labels, less than all categories together."""
     categories: tuple[_Category, ...] = Field(min_length=2, max_length=MAX_CATEGORIES)
+    mails: int = Field(ge=1, le=_MAX_EXAMPLES)
+    """How many examples there were; with several labels fewer than the categories' together."""
     temperature: float = Field(gt=0, allow_inf_nan=False)
+    labels: Labels
+    slopes: tuple[_Finite, ...]
+    shifts: tuple[_Finite, ...]
     renderer: str
     data_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     quality: _Quality
@@ -151,14 +154,22 @@ class _Manifest(BaseModel):
             raise ValueError(message)
         return self
 
+    @model_validator(mode="after")
+    def _each_is_calibrated(self) -> Self:
+        due = len(self.categories) if self.labels is Labels.MANY else 0
+        if (len(self.slopes), len(self.shifts)) != (due, due):
+            message = "slopes and shifts are not one for each category"
+            raise ValueError(message)
+        return self
+
 
 def save_model(model: LocalModel, file: Path, *, created: datetime) -> None:
     """Write a model in place of what was there, in one step; the same model and date give the same bytes.
 
-    One with subject lines can be read by its owner alone. Raises ModelFileError where the file cannot be written.
+    Raises ModelFileError where the file cannot be written.
     """
     members = _members(model)
-    save_container(file, _describe(model, members), members, created=created, private=model.kept is not None)
+    save_container(file, _describe(model, members), members, created=created)
 
 
 def load_model(file: Path, *, renderer: str) -> LocalModel:
@@ -172,8 +183,7 @@ def load_model(file: Path, *, renderer: str) -> LocalModel:
             raise ModelFileError(
                 file, f"was trained on texts of renderer version {manifest.renderer!r}, this is {renderer!r}; {TRAIN_AGAIN}"
             )
-        names = _MEMBERS + _KEPT_MEMBERS if _SUBJECTS in manifest.members else _MEMBERS
-        return _build_model(manifest, read_members(file, archive, names, manifest.members))
+        return _build_model(manifest, read_members(file, archive, _MEMBERS, manifest.members))
 
 
 def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalModel:
@@ -186,20 +196,20 @@ def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalMode
     bias = read_array(members["bias.npy"], np.dtype(np.float32), (categories,))
     demand(len(words) <= MAX_WORDS and len(grams) <= MAX_GRAMS, "the vocabulary is too large")
     demand(list(words) == sorted(set(words)) and bool(np.all(grams[1:] > grams[:-1])), "the vocabulary is out of order")
-    demand(max(examples) <= manifest.examples <= sum(examples), "more examples, or fewer, than its categories have")
-    demand(manifest.labels is Labels.MANY or manifest.examples == sum(examples), "an example of several categories")
-    in_some = (document_counts >= 1) & (document_counts <= manifest.examples)
+    in_some = (document_counts >= 1) & (document_counts <= manifest.mails)
     demand(bool(in_some.all()), "a feature in no example, or in too many")
     demand(bool(np.isfinite(weights).all() and np.isfinite(bias).all()), "a weight is no number")
     return LocalModel(
         categories=tuple(CategoryId(category.id) for category in manifest.categories),
         examples=examples,
-        vocabulary=Vocabulary(words=words, grams=grams, document_counts=document_counts, examples=manifest.examples),
+        vocabulary=Vocabulary(words=words, grams=grams, document_counts=document_counts, examples=manifest.mails),
         weights=weights,
         bias=bias,
         temperature=manifest.temperature,
         labels=manifest.labels,
-        kept=_build_kept(members, columns, categories) if _SUBJECTS in members else None,
+        slopes=manifest.slopes,
+        shifts=manifest.shifts,
+        similar=_build_similar(members, len(words), categories),
         renderer=manifest.renderer,
         data_sha256=manifest.data_sha256,
         quality=Quality(**manifest.quality.model_dump()),
@@ -207,27 +217,27 @@ def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalMode
     )
 
 
-def _build_kept(members: Mapping[str, bytes], columns: int, categories: int) -> Kept:
-    subjects = _WORD_LIST.validate_json(members[_SUBJECTS])
-    labels = read_array(members["kept_labels.npy"], np.dtype(np.int32), (len(subjects),))
-    kept_columns = read_array(members["kept_columns.npy"], np.dtype(np.int32), (len(subjects), FEATURES))
-    values = read_array(members["kept_values.npy"], np.dtype(np.float32), (len(subjects), FEATURES))
-    demand(len(subjects) <= MAX_KEPT, "too many examples are kept")
-    demand(all(0 < len(subject) <= MAX_SUBJECT and subject.isprintable() for subject in subjects), "a subject is none")
-    demand(bool(np.all((labels >= 0) & (labels < categories))), "a kept example is of no category")
-    demand(bool(np.all((kept_columns >= 0) & (kept_columns < columns))), "a kept example has an unknown feature")
-    demand(bool(np.isfinite(values).all()), "a kept value is no number")
-    return Kept(subjects=subjects, labels=labels, columns=kept_columns, values=values)
+def _build_similar(members: Mapping[str, bytes], words: int, categories: int) -> Similar:
+    columns = read_array(members["similar_columns.npy"], np.dtype(np.int32), (None, WORDS_KEPT))
+    values = read_array(members["similar_values.npy"], np.dtype(np.float16), (len(columns), WORDS_KEPT))
+    labels, lines = (
+        read_array(members[f"similar_{name}.npy"], np.dtype(np.int32), (len(columns),)) for name in ("labels", "lines")
+    )
+    subjects = _WORD_LIST.validate_json(members["subjects.json"])
+    demand(bool(((columns >= 0) & (columns <= words)).all()), "a word that the vocabulary does not have")
+    demand(bool(np.isfinite(values).all()), "a value is no number")
+    demand(bool(((labels >= 0) & (labels < categories)).all() and (lines >= 0).all()), "an example of no category or line")
+    demand(len(subjects) in (0, len(columns)), "a subject for some of the examples")
+    return Similar(columns=columns, values=values, labels=labels, lines=lines, subjects=subjects)
 
 
 def _members(model: LocalModel) -> dict[str, bytes]:
     vocabulary = model.vocabulary
+    similar = model.similar
     arrays = (vocabulary.grams, vocabulary.document_counts, model.weights, model.bias)
-    members = dict(zip(_MEMBERS, (to_json(vocabulary.words), *(array_bytes(array) for array in arrays)), strict=True))
-    if (kept := model.kept) is not None:
-        kept_arrays = (array_bytes(array) for array in (kept.labels, kept.columns, kept.values))
-        members |= zip(_KEPT_MEMBERS, (to_json(kept.subjects), *kept_arrays), strict=True)
-    return members
+    kept = (similar.columns, similar.values, similar.labels, similar.lines)
+    numbers = [array_bytes(array) for array in (*arrays, *kept)]
+    return dict(zip(_MEMBERS, (to_json(vocabulary.words), *numbers, to_json(similar.subjects)), strict=True))
 
 
 def _describe(model: LocalModel, members: Mapping[str, bytes]) -> dict[str, Any]:
@@ -236,10 +246,12 @@ def _describe(model: LocalModel, members: Mapping[str, bytes]) -> dict[str, Any]
         "format": FORMAT,
         "version": FORMAT_VERSION,
         "kind": KIND,
-        "labels": str(model.labels),
-        "examples": model.vocabulary.examples,
         "categories": [{"id": id_, "examples": count} for id_, count in zip(model.categories, model.examples, strict=True)],
+        "mails": model.vocabulary.examples,
         "temperature": model.temperature,
+        "labels": model.labels,
+        "slopes": model.slopes,
+        "shifts": model.shifts,
         "renderer": model.renderer,
         "data_sha256": model.data_sha256,
         "quality": asdict(model.quality),

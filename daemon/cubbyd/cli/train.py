@@ -69,13 +69,12 @@ class Wish:
 @click.option(
     "--labels",
     type=click.Choice(["one", "many"]),
-    help="How many categories a mail can have; else classifier.labels of the configuration.",
+    help="How many categories a mail can have; else classifier.labels of the configuration; not for hierarchical.",
 )
 @click.option(
     "--keep-subjects",
     is_flag=True,
-    help="local: keep subject lines of examples in the model, to show the most similar one as a reason. "
-    "They are text of your mail, and get into the state file: docs/classifiers/local.md.",
+    help="local: show the most similar example by its subject, which then stands in the model and the state file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object; progress goes to standard error.")
 @click.pass_obj
@@ -90,16 +89,14 @@ def command(config_file: Path | None, /, *, kind: str | None, as_json: bool, **w
     \b
     Example:
       cubbyd train examples.jsonl --out cubbyd.model
-      cubbyd train examples.jsonl --labels many --keep-subjects --out cubbyd.model
       cubbyd train examples.jsonl --kind embeddings --embedding-model minilm --out cubbyd.model
       cubbyd --config cubbyd.toml train examples.jsonl --kind hierarchical --out cubbyd.model
     """
     config, wish = _config(config_file), Wish(**wished)
-    chosen = kind or (config.classifier.kind if config and config.classifier.kind in KINDS else KINDS[0])
-    _refuse(chosen, wish)
     loaded = list(read_examples(wish.examples))
     if not loaded:
         raise InputFileError(wish.examples, "holds no examples")
+    chosen = kind or (config.classifier.kind if config and config.classifier.kind in KINDS else KINDS[0])
     train = {"local": _train_local, "embeddings": _train_embeddings, "hierarchical": _train_hierarchical}[chosen]
     facts, measured = train(config, loaded, wish)
     if as_json:
@@ -111,24 +108,21 @@ def command(config_file: Path | None, /, *, kind: str | None, as_json: bool, **w
     click.echo(f'Next: set {set_kind}model = "{wish.out}" in [classifier], then `cubbyd check`.')
 
 
-def _refuse(kind: str, wish: Wish) -> None:
-    """Refuse a wish that this kind does not grant. Raises UsageError."""
-    if wish.keep_subjects and kind != "local":
-        raise click.UsageError(f"--keep-subjects is for --kind local; {kind} keeps no subjects")
-    if wish.labels == "many" and kind == "hierarchical":
-        raise click.UsageError(
-            "--labels many is for --kind local and embeddings; --kind hierarchical tells one category a mail"
-        )
-
-
 def _train_local(config: Config | None, loaded: list[Example], wish: Wish) -> tuple[dict[str, Any], str]:
     """Train and save a local model; give facts about it, and a sentence on how good it is."""
     from cubbyd.classify.modelfile import save_model
-    from cubbyd.training.local import Recipe, train_local
+    from cubbyd.training.local import train_local
 
     taxonomy = config.taxonomy if config else None
-    recipe = Recipe(labels=_labels(config, wish), keep_subjects=wish.keep_subjects, seed=wish.seed)
-    model = train_local(loaded, taxonomy, recipe=recipe, source=str(wish.examples), progress=_progress)
+    model = train_local(
+        loaded,
+        taxonomy,
+        labels=_labels(config, wish),
+        keep_subjects=wish.keep_subjects,
+        seed=wish.seed,
+        source=str(wish.examples),
+        progress=_progress,
+    )
     save_model(model, wish.out, created=SystemClock().now())
     return _facts(model)
 

@@ -2,8 +2,7 @@
 
 The state file names no person: no subject, sender, body, or Message-ID. It holds what a mail is called on the server
 (UIDVALIDITY and UID), a hash that finds it again, and what was decided about it. The explanation of a decision may hold
-single words of the model's vocabulary, and subject lines of training examples where the model was trained to keep them, so the
-file is readable for its owner alone.
+single words of the model's vocabulary, so the file is readable for its owner alone.
 """
 
 from __future__ import annotations
