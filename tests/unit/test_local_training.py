@@ -15,6 +15,7 @@ from cubbyd.message.render import render_text
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 from cubbyd.training import local
 from cubbyd.training.head import separate
+from cubbyd.training.learner import MACHINES, REGRESSION, USUAL, Learner, list_learners
 from cubbyd.training.local import expected_calibration_error, fit_temperature, macro_f1, train_local
 
 TOPICS = {
@@ -229,3 +230,47 @@ def test_the_measures_of_quality_are_those_of_the_books() -> None:
     assert macro_f1(probabilities.argmax(axis=1), labels) == pytest.approx((4 / 5 + 2 / 3) / 2)
     # Three answers with confidence 0.9 are right twice; one with 0.8 is right.
     assert expected_calibration_error(probabilities, labels) == pytest.approx((abs(2.7 - 2) + abs(0.8 - 1)) / 4)
+
+
+def test_the_large_category_is_no_likelier_for_being_large() -> None:
+    sizes = {"absence": 40, "billing": 4}
+    examples = [
+        Example(subject="", body=f"{TOPICS[topic][number % 4]}, room {number}", labels=(CategoryId(topic),))
+        for topic, size in sizes.items()
+        for number in range(size)
+    ]
+    generator, counted = np.random.default_rng(1), np.array([3600, 400])
+    labels = np.repeat([0, 1], counted)
+    leaning = np.eye(2)[labels] * 2 + generator.normal(size=(4000, 2)) + np.log(counted / 4000)
+
+    choices = list(local._judge_all(USUAL, leaning, np.eye(2, dtype=bool)[labels], counted, Labels.ONE))
+    best = min(choices, key=lambda choice: choice.loss)
+
+    assert not choices[0].offsets.any()
+    assert best.offsets[0] < 0 < best.offsets[1]
+    assert best.quality.macro_f1 > choices[0].quality.macro_f1
+    assert classify(examples, "the invoice, room 3") == "billing"
+
+
+def test_categories_of_one_size_are_left_where_they_are() -> None:
+    labels = np.array([0, 1, 2] * 20)
+    choices = local._judge_all(USUAL, np.eye(3)[labels], np.eye(3, dtype=bool)[labels], np.bincount(labels), Labels.ONE)
+
+    assert not any(choice.offsets.any() for choice in choices)
+
+
+def test_every_model_to_choose_from_tells_a_separable_set_apart() -> None:
+    rows = csr_array(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] * 4))
+    targets = np.eye(3, dtype=bool)[[0, 1, 2] * 4]
+
+    for learner in (*MACHINES, REGRESSION):
+        weights, bias = learner.train(rows, targets, is_one=True, seed=0)
+        assert (rows @ weights + bias).argmax(axis=1).tolist() == [0, 1, 2] * 4
+
+
+@pytest.mark.parametrize(
+    ("examples", "categories", "learners"),
+    [(770, 77, (*MACHINES, REGRESSION)), (9000, 77, MACHINES), (120_000, 230, (USUAL,))],
+)
+def test_models_that_would_take_too_long_are_not_tried(examples: int, categories: int, learners: tuple[Learner, ...]) -> None:
+    assert list_learners(examples, categories) == learners

@@ -149,6 +149,18 @@ def separate(features: csr_array, targets: Targets, *, is_one: bool, strength: f
     return _each(fit, targets, is_one=is_one)
 
 
+def regress(features: csr_array, targets: Targets, *, is_one: bool, strength: float, seed: int) -> tuple[Floats, Floats]:
+    """Do the same with logistic regression, of all categories together where each mail has one."""
+    from sklearn.linear_model import LogisticRegression
+
+    def fit(labels: NDArray[np.generic]) -> tuple[Floats, Floats]:
+        machine = LogisticRegression(C=strength, class_weight="balanced", tol=1e-3, max_iter=300, random_state=seed)
+        machine.fit(features, labels)
+        return machine.coef_.astype(np.float32), machine.intercept_.astype(np.float32)
+
+    return _each(fit, targets, is_one=is_one)
+
+
 def _each(
     fit: Callable[[NDArray[np.generic]], tuple[Floats, Floats]], targets: Targets, *, is_one: bool
 ) -> tuple[Floats, Floats]:

@@ -1,9 +1,10 @@
 """Training of the local classifier: examples in, a model with its own measured quality out.
 
-A linear support vector machine for each category against the rest, on the features of cubbyd.classify.feature, with the
-categories weighted so that a large one does not swallow a small one. Its margins become probabilities by one temperature,
-fitted on the margins of examples that were held out (Guo et al. 2017, "On Calibration of Modern Neural Networks"). Logistic
-regression was as accurate in the same measurements, slower to train, and no better calibrated.
+A linear model on the features of cubbyd.classify.feature, one of those in cubbyd.training.learner, with the categories weighted
+so that a large one does not swallow a small one. From its margins a share of the logarithm of each category's share of the
+examples is taken away, which keeps doubtful mail from the large categories (Menon et al. 2021, "Long-tail learning via logit
+adjustment"); then one temperature makes probabilities of them (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+Model, share and temperature are those with the least loss on examples that were held out.
 
 scikit-learn and scipy are imported by the functions that need them: the daemon never loads them.
 """
@@ -34,13 +35,14 @@ from cubbyd.message.model import ClassifierInput
 from cubbyd.message.render import RENDERER_VERSION, render_text
 from cubbyd.taxonomy import CategoryId, Taxonomy
 from cubbyd.training.blend import fit_blend
-from cubbyd.training.head import Targets, separate
+from cubbyd.training.head import Targets
+from cubbyd.training.learner import Learner, list_learners
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-STRENGTHS: Final = (0.15, 0.5, 1.5)
-"""The values of C to choose from; accuracy is flat between them, and falls beyond them on every set of the benchmark."""
+PRIOR_SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""How much of the prior to take away, to choose from."""
 
 FOLDS: Final = 5
 
@@ -83,8 +85,10 @@ class _Material:
 class _Choice:
     """What cross-validation found best."""
 
-    strength: float
+    learner: Learner
     temperature: float
+    offsets: Logits
+    """What is added to the margin of each category, so that the large ones are no likelier for being large."""
     slopes: tuple[float, ...] = ()
     shifts: tuple[float, ...] = ()
     quality: Quality
@@ -115,13 +119,13 @@ def train_local(
     vocabulary = learn_vocabulary(map(count_features, material.mails))
     progress(f"training on all examples with {len(vocabulary.words)} words and {len(vocabulary.grams)} character n-grams")
     rows = _build_matrix(vocabulary, map(count_features, material.mails))
-    weights, bias = separate(rows, material.targets, is_one=labels is Labels.ONE, strength=choice.strength, seed=seed)
+    weights, bias = choice.learner.train(rows, material.targets, is_one=labels is Labels.ONE, seed=seed)
     return LocalModel(
         categories=material.categories,
         examples=tuple(material.targets.sum(axis=0).tolist()),
         vocabulary=vocabulary,
         weights=weights,
-        bias=bias,
+        bias=(bias + choice.offsets).astype(np.float32),
         temperature=choice.temperature,
         labels=labels,
         slopes=choice.slopes,
@@ -222,7 +226,7 @@ def _fingerprint(examples: Iterable[Example]) -> str:
 
 
 def _cross_validate(material: _Material, seed: int, progress: Callable[[str], None]) -> _Choice:
-    """Choose the strength, the temperature for it, and measure both on held-out examples.
+    """Choose the model and how its margins become probabilities, and measure both on held-out examples.
 
     Each fold learns its own vocabulary: with words of the held-out examples in it, they would look stranger than later mail.
     """
@@ -230,22 +234,26 @@ def _cross_validate(material: _Material, seed: int, progress: Callable[[str], No
     counts = [None if fold == _LEFT_OUT else count_features(mail) for mail, fold in zip(material.mails, fold_of, strict=True)]
     held_out = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != _ALWAYS_TRAINING))
     folds = np.unique(fold_of[held_out])
-    logits = {strength: np.zeros(material.targets.shape) for strength in STRENGTHS}
+    logits = {learner: np.zeros(material.targets.shape) for learner in list_learners(*material.targets.shape)}
     for number, fold in enumerate(folds, start=1):
         progress(f"cross-validation, {number} of {len(folds)}")
         train, test = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != fold)), np.flatnonzero(fold_of == fold)
         vocabulary = learn_vocabulary(_pick(counts, train))
         rows, asked = (_build_matrix(vocabulary, _pick(counts, places)) for places in (train, test))
-        for strength in STRENGTHS:
+        for learner, own in logits.items():
             is_one = material.labels is Labels.ONE
-            weights, bias = separate(rows, material.targets[train], is_one=is_one, strength=strength, seed=seed)
-            logits[strength][test] = asked @ weights + bias
-    judge = _judge if material.labels is Labels.ONE else _judge_many
-    choices = [judge(strength, logits[strength][held_out], material.targets[held_out]) for strength in STRENGTHS]
+            weights, bias = learner.train(rows, material.targets[train], is_one=is_one, seed=seed)
+            own[test] = asked @ weights + bias
+    counted = np.maximum(material.targets.sum(axis=0), 1)
+    choices = [
+        choice
+        for learner, own in logits.items()
+        for choice in _judge_all(learner, own[held_out], material.targets[held_out], counted, material.labels)
+    ]
     best = min(choices, key=lambda choice: choice.loss)
     progress(
         f"held-out accuracy {best.quality.accuracy:.3f}, macro-F1 {best.quality.macro_f1:.3f}, "
-        f"calibration error {best.quality.calibration_error:.3f} (C = {best.strength})"
+        f"calibration error {best.quality.calibration_error:.3f} ({best.learner.method}, C = {best.learner.strength})"
     )
     return best
 
@@ -270,20 +278,42 @@ def _pick(counts: Sequence[Counts | None], places: Integers) -> Iterator[Counts]
     return (there for place in places if (there := counts[place]) is not None)
 
 
-def _judge(strength: float, logits: Logits, targets: Targets) -> _Choice:
+def _judge_all(learner: Learner, logits: Logits, targets: Targets, counted: Integers, labels: Labels) -> Iterator[_Choice]:
+    """Judge a model with each share of the prior taken away; where a mail can have several categories there is none to take.
+
+    `counted` says how many examples each category has in all.
+    """
+    if labels is Labels.MANY:
+        yield _judge_many(learner, logits, targets)
+        return
+    prior = np.log(counted / counted.sum())
+    scale, _ = fit_temperature(logits, targets.argmax(axis=1))
+    for share in PRIOR_SHARES:
+        yield _judge(learner, logits, targets, -share * scale * (prior - prior.mean()))
+
+
+def _judge(learner: Learner, logits: Logits, targets: Targets, offsets: Logits) -> _Choice:
+    """Measure; the loss is the mean of two, that of the mean example and that of the mean category.
+
+    By examples alone the large categories would choose, by categories alone the handful of examples of the smallest.
+    """
     labels = targets.argmax(axis=1)
-    temperature, loss = fit_temperature(logits, labels)
-    probabilities = softmax(logits / temperature)
+    temperature, loss = fit_temperature(logits + offsets, labels)
+    probabilities = softmax((logits + offsets) / temperature)
+    losses = -np.log(probabilities[np.arange(len(labels)), labels] + np.finfo(float).tiny)
+    by_category = np.mean([losses[labels == category].mean() for category in np.unique(labels)])
     quality = Quality(
         examples=len(labels),
         accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
         macro_f1=macro_f1(probabilities.argmax(axis=1), labels),
         calibration_error=expected_calibration_error(probabilities, labels),
     )
-    return _Choice(strength=strength, temperature=temperature, quality=quality, loss=loss)
+    return _Choice(
+        learner=learner, temperature=temperature, offsets=offsets, quality=quality, loss=(loss + float(by_category)) / 2
+    )
 
 
-def _judge_many(strength: float, logits: Logits, targets: Targets) -> _Choice:
+def _judge_many(learner: Learner, logits: Logits, targets: Targets) -> _Choice:
     """Do the same where each category is told alone: Platt's slope and shift of each, held near those of all together."""
     blend = fit_blend([logits], targets, Labels.MANY, [USUAL_SLOPE])
     slopes, shifts = blend.slopes * blend.weights[0], blend.shifts
@@ -299,8 +329,9 @@ def _judge_many(strength: float, logits: Logits, targets: Targets) -> _Choice:
     )
     loss = float((np.logaddexp(0, moved) - targets * moved).mean())
     return _Choice(
-        strength=strength,
+        learner=learner,
         temperature=1.0,
+        offsets=np.zeros(targets.shape[1]),
         slopes=tuple(slopes.tolist()),
         shifts=tuple(shifts.tolist()),
         quality=quality,
