@@ -26,6 +26,7 @@ from typing import Any, Final
 
 import numpy as np
 from benchmarks.method import METHODS, Trained
+from benchmarks.page import write_part
 from benchmarks.trial import PROTOCOLS, Trial, read_trials
 
 from cubbyd.dataset.example import Example
@@ -34,8 +35,6 @@ from cubbyd.message.render import render_text
 from cubbyd.taxonomy import CategoryId
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PAGE: Final = ROOT / "docs" / "classifiers" / "measured.md"
-BEGIN, END = "<!-- measured: begin -->\n", "<!-- measured: end -->\n"
 KEPT: Final = ROOT / ".bench-classifiers.jsonl"
 SLOW: Final = {"embeddings": {"banking77 whole", "clinc150 whole"}, "ensemble": {"banking77 whole", "clinc150 whole"}}
 """What is left out unless it is asked for by name: each text takes an embedding model 10 ms and more."""
@@ -70,7 +69,7 @@ def main() -> None:
         tables = "\n".join(make_tables(results))
         print(tables)
         if options.write:
-            _write(tables)
+            write_part("measured", tables)
 
 
 def measure(sets: Sequence[str], methods: Sequence[str]) -> list[Result]:
@@ -165,13 +164,6 @@ def _cell(column: str, value: float | None, best: dict[str, float | None]) -> st
     if column in best:
         return f"**{value:.3f}**" if value == best[column] else f"{value:.3f}"
     return f"{value:.2f}" if column == "train_s" else f"{value:,.1f}" if column == "mb" else f"{value:,.0f}"
-
-
-def _write(tables: str) -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    before, after = text[: text.index(BEGIN) + len(BEGIN)], text[text.index(END) :]
-    said = f"\nMeasured on {datetime.now(UTC):%d %B %Y}.\n"
-    PAGE.write_text(before + said + tables + "\n\n" + after, encoding="utf-8")
 
 
 def measure_scale() -> Result:

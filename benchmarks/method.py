@@ -71,7 +71,7 @@ def make_embeddings() -> Train | None:
     from cubbyd.classify.embedding.model import save_embedding_model
     from cubbyd.training.embedding import train_embeddings
 
-    embedder = _embedder()
+    embedder = make_embedder()
     if embedder is None:
         return None
 
@@ -88,7 +88,7 @@ def make_ensemble() -> Train | None:
     from cubbyd.classify.embedding.classifier import EmbeddingClassifier
     from cubbyd.training.embedding import train_embeddings
 
-    embedder = _embedder()
+    embedder = make_embedder()
     if embedder is None:
         return None
 
@@ -99,7 +99,7 @@ def make_ensemble() -> Train | None:
     return train
 
 
-def _embedder() -> Any:
+def make_embedder() -> Any:
     """Open the embedding model; vectors are made once for each text of a run."""
     from benchmarks.embeddings import Remembering
 
@@ -136,7 +136,8 @@ def _text(mail: ClassifierInput) -> str:
     return f"{mail.subject}\n{mail.text}\n{mail.quoted}"
 
 
-def _words_and_grams() -> Any:
+def words_and_grams() -> Any:
+    """Make the features of the strongest baselines: words, pairs, and character n-grams."""
     return make_union(
         TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
         TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, max_features=100_000),
@@ -155,7 +156,7 @@ METHODS: Final[Mapping[str, Callable[[], Train | None]]] = {
     "naive-bayes": baseline(lambda _: make_pipeline(CountVectorizer(), MultinomialNB())),
     "complement-nb": baseline(lambda _: make_pipeline(TfidfVectorizer(), ComplementNB())),
     "words+lr": baseline(lambda _: make_pipeline(TfidfVectorizer(sublinear_tf=True), LogisticRegression(C=10, max_iter=1000))),
-    "grams+lr": baseline(lambda _: make_pipeline(_words_and_grams(), LogisticRegression(C=10, max_iter=1000))),
-    "grams+svm": baseline(lambda fewest: make_pipeline(_words_and_grams(), _calibrated_machine(fewest))),
+    "grams+lr": baseline(lambda _: make_pipeline(words_and_grams(), LogisticRegression(C=10, max_iter=1000))),
+    "grams+svm": baseline(lambda fewest: make_pipeline(words_and_grams(), _calibrated_machine(fewest))),
 }
 """By name; naive-bayes is plain multinomial naive Bayes on word counts, which is what POPFile uses."""
