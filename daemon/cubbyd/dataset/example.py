@@ -28,6 +28,8 @@ class Example:
     labels: tuple[CategoryId, ...] = ()
     line: int = 0
     """The line in its file, from 1."""
+    origin: str = ""
+    """Where it comes from: "real", "synthetic", the name of a mailbox."""
     group: str = ""
     """What it belongs together with, such as its thread; empty where its file does not say."""
     date: float | None = None
@@ -77,6 +79,7 @@ def _read_line(file: Path, number: int, line: str) -> Example:
         body=body,
         labels=_labels(file, number, record),
         line=number,
+        origin=_text(file, number, record, "origin"),
         group=_group(file, number, record),
         date=_date(file, number, record),
     )
