@@ -84,11 +84,11 @@ def judge(answers: Answers, bars: Floats, *, several: bool = False) -> Judged:
     """Turn answers into choices; `bars`, shape (categories,), are the thresholds from which the daemon files."""
     reached = (answers.probabilities >= bars) & ~answers.held[:, None]
     if several:
-        chosen, wanted = reached.nonzero(), answers.truths.nonzero()
+        chosen, wanted = _pairs(reached), _pairs(answers.truths)
         wrong = reached & ~answers.truths
         right = ~(reached ^ answers.truths).any(axis=1)
         filed, filed_right = reached.any(axis=1), reached.any(axis=1) & ~wrong.any(axis=1)
-        hits = (reached & answers.truths).nonzero()
+        hits = _pairs(reached & answers.truths)
     else:
         rows, tops, right = np.arange(len(answers)), answers.tops, answers.right
         chosen, wanted = (rows, tops), (rows, np.where(right, tops, answers.truths.argmax(axis=1)))
@@ -107,6 +107,11 @@ def judge(answers: Answers, bars: Floats, *, several: bool = False) -> Judged:
         filed=np.asarray(filed),
         filed_right=np.asarray(filed_right),
     )
+
+
+def _pairs(table: Truths) -> tuple[Integers, Integers]:
+    rows, columns = table.nonzero()
+    return rows, columns
 
 
 def draw_weights(groups: Integers, *, draws: int = DRAWS, seed: int = 0) -> Iterator[Floats]:
