@@ -94,9 +94,9 @@ def draw_matrix(names: Sequence[str], counts: Integers) -> Markup:
             shapes.append(tag("text", name, transform=turned, fill=INK))
     width = left + size * cell + (0.72 * LETTER * len(short[-1]) if named else 0) + 10
     shapes.append(
-        label(left, top + size * cell + 18, "across: chosen; down: right. Blue: chosen rightly; brown: taken for another.")
+        label(left, top + size * cell + 18, "down: right, across: chosen; blue: chosen rightly, brown: taken for another")
     )
-    return picture(max(width, left + 430), top + size * cell + 26, shapes, said="Confusion matrix")
+    return picture(max(width, left + 520), top + size * cell + 26, shapes, said="Confusion matrix")
 
 
 def draw_reliability(bins: Sequence[Bin]) -> Markup:
@@ -167,15 +167,15 @@ def draw_shares(scores: Sequence[CategoryScore], mails: int) -> Markup:
     """Draw, for each category, its share of the mail and its share of the answers, as two bars."""
     left = 24 + LETTER * max(len(one.category) for one in scores)
     widest = max(max(one.wanted, one.chosen) for one in scores) / mails
-    row, room = 30, 420
+    row, room = 38, 420
     shapes = []
     for number, one in enumerate(scores):
         y = 26 + number * row
-        shapes.append(label(left - 8, y + 14, one.category, anchor="end", fill=INK))
-        for shift, count, color in ((0, one.wanted, "#9aa7b4"), (10, one.chosen, MARK)):
+        shapes.append(label(left - 8, y + 16, one.category, anchor="end", fill=INK))
+        for shift, count, color in ((0, one.wanted, "#9aa7b4"), (13, one.chosen, MARK)):
             wide = max(1.0, room * count / mails / widest)
-            shapes.append(tag("rect", x=left, y=y + shift, width=wide, height=9, fill=color))
-            shapes.append(label(left + wide + 5, y + shift + 9, f"{count / mails:.1%}"))
+            shapes.append(tag("rect", x=left, y=y + shift, width=wide, height=11, fill=color))
+            shapes.append(label(left + wide + 5, y + shift + 10, f"{count / mails:.1%}"))
     shapes.append(label(left, 14, "■ share of the mail", fill="#7b8794", weight="600"))
     shapes.append(label(left + 140, 14, "■ share of the answers", fill=MARK, weight="600"))
     return picture(left + room + 60, 30 + len(scores) * row, shapes, said="Shares of mail and of answers")

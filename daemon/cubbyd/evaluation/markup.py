@@ -94,7 +94,8 @@ table { border-collapse: collapse; margin: 8px 0; font-size: 14px; }
 th, td { padding: 4px 14px 4px 0; text-align: left; vertical-align: top; border-bottom: 1px solid var(--line); }
 th { color: var(--faint); font-weight: 600; vertical-align: bottom; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-td small { white-space: nowrap; }
+td small { display: block; white-space: nowrap; font-size: 12px; line-height: 1.2; }
+td svg { margin: 0; min-width: 100px; } code { font-size: 13px; }
 svg { display: block; max-width: 100%; height: auto; margin: 8px 0; font: 12px system-ui, "Segoe UI", sans-serif; }
 .mail { border: 1px solid var(--line); border-radius: 6px; padding: 6px 12px; margin: 6px 0; }
 .mail p { white-space: pre-wrap; margin: 2px 0; font-size: 13px; max-width: none; }

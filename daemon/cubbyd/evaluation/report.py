@@ -204,16 +204,17 @@ def _confusions(evaluation: Evaluation, *, with_mails: bool) -> Iterator[Markup]
     yield tag(
         "p",
         "First those whose mails would be filed wrong by themselves, since nobody notices; then by number. Read the mails: "
-        "often the label is wrong, or two categories are not told apart by anybody.",
+        "often a label is wrong, or two categories are not told apart by anybody.",
     )
     if not evaluation.confusions:
         yield tag("p", "There is none: every choice was right.")
-    for number, one in enumerate(evaluation.confusions, start=1):
-        heading = (
-            f"{number}. {one.right} taken for {one.chosen}: {one.mails} mails, {one.filed} of them filed wrong by themselves"
-        )
-        shown = _mails(evaluation.sheet.mails, one) if with_mails else []
-        yield tag("div", tag("h3", heading), *shown, class_="pair")
+    if evaluation.confusions and not with_mails:
+        rows = [(one.right, one.chosen, one.mails, one.filed) for one in evaluation.confusions]
+        yield table(("right", "taken for", "mails", "of them filed wrong by themselves"), rows, words=2)
+    for number, one in enumerate(evaluation.confusions if with_mails else (), start=1):
+        count = f"{one.mails} mail{'' if one.mails == 1 else 's'}, {one.filed} filed wrong by themselves"
+        heading = f"{number}. {one.right} taken for {one.chosen}: {count}"
+        yield tag("div", tag("h3", heading), *_mails(evaluation.sheet.mails, one), class_="pair")
 
 
 def _mails(mails: Sequence[Example], confusion: Confusion) -> list[Markup]:
@@ -250,7 +251,9 @@ def _trust(evaluation: Evaluation) -> Iterator[Markup]:
     yield tag(
         "p",
         f"{said}Bars that end at the dashed line keep their word; below it the classifier is too sure, above it not sure "
-        "enough. `cubbyd calibrate` mends either.",
+        "enough. ",
+        tag("code", "cubbyd calibrate"),
+        " mends either.",
     )
     yield draw_reliability(reliability(*flat, 10))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cubbyd.dataset.example import Example
-from cubbyd.evaluation.confusion import Confusion, costliest
+from cubbyd.evaluation.confusion import Confusion, confusion_counts, costliest
 from cubbyd.evaluation.kept import Sheet
 from cubbyd.evaluation.learning import Learning
 from cubbyd.evaluation.metric import Floats
@@ -17,6 +17,9 @@ from cubbyd.evaluation.score import CategoryScore, Estimate, Judged, Score, judg
 
 SYNTHETIC = "synthetic"
 PER = 1000
+SLIGHT = 1.05
+"""How many times too often a category is chosen before one speaks of it, where chance may have done it."""
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,9 +110,27 @@ def say_bias(evaluation: Evaluation) -> str:
         verdict = "Yes, the big category is favored"
     elif biggest.bias.high < 1:
         verdict = "No, the big category is rather passed over"
+    elif biggest.bias.value > SLIGHT:
+        verdict = "Perhaps; these mails are too few to be sure"
     else:
         verdict = "No bias to the big category can be seen"
-    return f"{verdict}: {biggest.category} is chosen {times}.{drawn}"
+    return f"{verdict}: {biggest.category} is chosen {times}.{drawn}{_say_passed_over(evaluation)}"
+
+
+def _say_passed_over(evaluation: Evaluation) -> str:
+    """Name the categories that are chosen too rarely for chance, each with what most of its mail is taken for instead."""
+    over = [one for one in evaluation.score.categories if one.bias is not None and one.bias.high < 1]
+    if not over:
+        return ""
+    counts = confusion_counts(evaluation.judged)
+    np.fill_diagonal(counts, 0)
+    names = evaluation.judged.answers.categories
+    said = []
+    for one in sorted(over, key=lambda one: one.wanted - one.chosen, reverse=True)[:MOST_NAMED]:
+        row = counts[names.index(one.category)]
+        instead = f", taken most for {names[int(row.argmax())]}" if row.any() else ""
+        said.append(f"{one.category} ({one.bias.value if one.bias else 0:.2f} times{instead})")
+    return f" Passed over: {'; '.join(said)}."
 
 
 def facts(evaluation: Evaluation, rounded: Callable[[float], float] = lambda value: round(value, 4)) -> dict[str, Any]:
