@@ -119,7 +119,15 @@ def test_a_model_does_not_beat_itself(later: Desk) -> None:
 
 def test_a_mail_cannot_put_anything_on_the_page(later: Desk) -> None:
     lines = (later.folder / "later.jsonl").read_text().splitlines()
-    lines += [json.dumps({"subject": HOSTILE, "body": f"fever, sick {HOSTILE}", "label": "billing"})] * 3
+    lines += [
+        json.dumps(
+            {
+                "subject": HOSTILE,
+                "body": f"fever, sick at home today, ill, stays home, stomach bug, not coming {HOSTILE}",
+                "label": "billing",
+            }
+        )
+    ] * 3
     (later.folder / "later.jsonl").write_text("\n".join(lines) + "\n")
 
     later.call("evaluate", "later.jsonl", "--out", "report.html")
@@ -176,7 +184,7 @@ def test_real_and_synthetic_mail_stand_in_two_columns(later: Desk) -> None:
         ("evaluate later.jsonl --learning-curve later.jsonl", 1, "90 of its mails are in later.jsonl too"),
         ("evaluate later.jsonl --answers nowhere/kept.jsonl", 1, "cannot keep answers"),
         ("compare later.jsonl", 2, "Missing option '--with'"),
-        ("compare later.jsonl --with a.toml --with b.toml", 78, "a.toml: cannot be read"),
+        ("compare later.jsonl --with a.toml --with b.toml", 78, "a.toml: (file): cannot be read"),
         ("compare later.jsonl --with cubbyd.model --with cubbyd.model", 2, "the same file is given twice"),
     ],
 )
