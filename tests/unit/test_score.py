@@ -10,12 +10,16 @@ import pytest
 from numpy.typing import ArrayLike
 from tests.calibration import NAMES, answers, world
 
+from cubbyd.classify.protocol import Provenance
+from cubbyd.dataset import Example
 from cubbyd.evaluation.answer import Answers
 from cubbyd.evaluation.comparison import Contestant, compare, correct, mcnemar, paired_difference
 from cubbyd.evaluation.confusion import confusion_counts, costliest
+from cubbyd.evaluation.kept import Sheet
 from cubbyd.evaluation.learning import Learning, Step
 from cubbyd.evaluation.metric import calibration_error, macro_f1
 from cubbyd.evaluation.score import Estimate, draw_weights, judge, losses, score
+from cubbyd.evaluation.whole import evaluate, say_bias, say_filing
 
 ABSENCE, BILLING, PICKUP, MEALS = NAMES
 BARS = np.full(3, 0.6)
@@ -250,3 +254,47 @@ def test_the_last_doubling_says_whether_more_would_help(before: int, after: int,
 
 def test_a_single_step_is_no_curve() -> None:
     assert "too few" in Learning(steps=(step(50, 100),)).sentence
+
+
+# --- in words ----------------------------------------------------------------------------------------------------------
+
+
+def sheet(given: Answers) -> Sheet:
+    mails = tuple(Example(subject="a", body="b", labels=(ABSENCE,), line=line) for line in range(1, len(given) + 1))
+    zeros = np.zeros(len(given))
+    who = Provenance(kind="told", model="1", renderer="2")
+    return Sheet(provenance=who, answers=given, mails=mails, milliseconds=zeros + 2, money=zeros, unread=0, reused=0)
+
+
+def test_a_big_category_that_swallows_a_small_one_is_said_to_be_favored() -> None:
+    swallowed = told(*[(0, 0, 0.9)] * 60, *[(1, 0, 0.8)] * 15, *[(1, 1, 0.8)] * 5, *[(2, 2, 0.9)] * 20)
+
+    said = say_bias(evaluate("it", sheet(swallowed), BARS))
+
+    assert said.startswith("Yes, the big category is favored: absence is chosen 1.25 times as often as it is right")
+    assert "Of 15 wrong choices 15 (100%) are it, which has 60% of the mail." in said
+    assert said.endswith("Passed over: billing (0.25 times, taken most for absence).")
+
+
+def test_a_fair_classifier_is_not_said_to_favor_anything() -> None:
+    fair = told(*[(0, 0, 0.9)] * 60, *[(1, 1, 0.8)] * 20, *[(2, 2, 0.9)] * 20)
+
+    assert say_bias(evaluate("it", sheet(fair), BARS)).startswith("No bias to the big category can be seen")
+
+
+def test_without_a_big_category_nothing_is_said_about_one() -> None:
+    level = told(*[(0, 0, 0.9)] * 30, *[(1, 1, 0.8)] * 30, *[(2, 2, 0.9)] * 30)
+
+    assert say_bias(evaluate("it", sheet(level), BARS)) == "No category of this test set is much bigger than the others."
+
+
+def test_what_is_filed_by_itself_is_said_in_a_sentence() -> None:
+    given = told(*[(0, 0, 0.9)] * 18, *[(1, 0, 0.8)] * 2, *[(2, 2, 0.5)] * 20)
+
+    said = say_filing(evaluate("it", sheet(given), BARS).score)
+
+    assert said.startswith("With these thresholds 50 % of mail is filed by itself and 10.0 in a hundred of those go wrong")
+
+
+def test_where_nothing_is_filed_the_sentence_says_that() -> None:
+    assert "no mail is filed by itself" in say_filing(evaluate("it", sheet(SIX), np.full(3, 1.1)).score)

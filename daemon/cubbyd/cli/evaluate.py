@@ -107,6 +107,7 @@ def _evaluate(config: Config, labeled: list[Example], learning: Learning | None,
     finally:
         classifier.close()
     several = config.classifier.labels is Labels.MANY
+    click.echo("measuring, with intervals", err=True)
     return evaluate(f"the {sheet.provenance.kind} classifier", sheet, bars, several=several, learning=learning)
 
 

@@ -76,9 +76,7 @@ class KeptAnswers:
 
     def __init__(self, file: Path, classifier: Classifier) -> None:
         """Open the file, made with mode 0600 where there is none. Raises InputFileError where that cannot be done."""
-        self._file, self._columns = file, len(classifier.categories)
-        who = classifier.provenance
-        self._who = _digest([who.kind, who.model, who.renderer, *classifier.categories])
+        self._file, self._classifier = file, classifier
         try:
             self._stream: IO[str] = os.fdopen(
                 os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "r+", encoding="utf-8"
@@ -86,25 +84,32 @@ class KeptAnswers:
         except OSError as error:
             raise InputFileError(file, f"cannot keep answers: {error.strerror}; name another with --answers FILE") from error
 
+    @property
+    def _who(self) -> str:
+        """Name the version; looked at each time, as a hosted one finds out with its first answer how it can be asked."""
+        who = self._classifier.provenance
+        return _digest([who.kind, who.model, who.renderer, *self._classifier.categories])
+
     def read(self) -> Iterator[KeptAnswer]:
         """Give what is known of this version; a line that was cut off by an interruption is passed over."""
         self._stream.seek(0)
-        line = "\n"
+        line, who = "\n", self._who
         for line in self._stream:
             try:
                 record = json.loads(line)
             except ValueError:
                 continue
-            if isinstance(record, dict) and record.get("who") == self._who:
+            if isinstance(record, dict) and record.get("who") == who:
                 yield self._to_answer(record)
         if not line.endswith("\n"):
             self._stream.write("\n")
 
     def add(self, answers: Sequence[KeptAnswer]) -> None:
         """Append answers, so that they outlive this process."""
+        who = self._who
         for one in answers:
             record = {
-                "who": self._who,
+                "who": who,
                 "mail": one.mail,
                 "held": one.held,
                 "ms": one.milliseconds,
@@ -120,7 +125,9 @@ class KeptAnswers:
 
     def _to_answer(self, record: dict[str, Any]) -> KeptAnswer:
         try:
-            probabilities = np.frombuffer(b64decode(record["probabilities"], validate=True), dtype="<f8", count=self._columns)
+            probabilities = np.frombuffer(
+                b64decode(record["probabilities"], validate=True), dtype="<f8", count=len(self._classifier.categories)
+            )
             return KeptAnswer(
                 mail=str(record["mail"]),
                 probabilities=probabilities,

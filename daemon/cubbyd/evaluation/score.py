@@ -267,7 +267,7 @@ def _scores_of_categories(judged: Judged, ruler: _Ruler, of_each: list[Estimate 
                 hits=int(hits[column]),
                 precision=_exactly(precision, of_chosen),
                 recall=_exactly(recall, of_wanted),
-                f1=f1,
+                f1=_exactly(f1, min(of_chosen, of_wanted)) if f1 and f1.value else f1,
                 bias=bias,
             )
         )

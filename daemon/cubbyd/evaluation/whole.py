@@ -19,6 +19,8 @@ SYNTHETIC = "synthetic"
 PER = 1000
 SLIGHT = 1.05
 """How many times too often a category is chosen before one speaks of it, where chance may have done it."""
+BIG = 1.2
+"""How many times the mails of an average category make a big one."""
 MOST_NAMED = 3
 
 
@@ -95,6 +97,9 @@ def say_bias(evaluation: Evaluation) -> str:
     biggest, judged = evaluation.biggest, evaluation.judged
     if biggest.bias is None:
         return "No category has a mail, so that nothing can be said about bias."
+    sizes = [one.wanted for one in evaluation.score.categories if one.wanted]
+    if biggest.wanted < BIG * sum(sizes) / len(sizes):
+        return f"No category of this test set is much bigger than the others.{_say_passed_over(evaluation)}"
     share = biggest.wanted / evaluation.score.mails
     times = (
         f"{biggest.bias.value:.2f} times as often as it is right (between {biggest.bias.low:.2f} and {biggest.bias.high:.2f})"
