@@ -100,6 +100,8 @@ svg { display: block; max-width: 100%; height: auto; margin: 8px 0; font: 12px s
 .mail { border: 1px solid var(--line); border-radius: 6px; padding: 6px 12px; margin: 6px 0; }
 .mail p { white-space: pre-wrap; margin: 2px 0; font-size: 13px; max-width: none; }
 .pair { break-inside: avoid; }
+th.number { white-space: normal; }
+@media print, (max-width: 760px) { td svg { min-width: 54px; width: 54px; } th, td { padding-right: 8px; font-size: 12px; } }
 @media print {
   @page { margin: 14mm; } body { font-size: 11pt; } main { padding: 0; max-width: none; }
   h2, h3 { break-after: avoid; } svg, tr, .mail, .tile { break-inside: avoid; } .wide { overflow: visible; }

@@ -339,8 +339,9 @@ def _fine_print(evaluation: Evaluation) -> Iterator[Markup]:
         "p",
         "Intervals are the middle 95 % of 1,000 bootstrap draws of groups (threads, or texts that read the same), seed 0, "
         "widened to hold the number itself; for shares of all or none, and F1 of 1, they are the exact bound of Clopper and "
-        f"Pearson. F1 means are over categories that have a mail. The calibration error has 15 bins of equal width.{several} "
-        "Mail that the classifier wants a person for is not filed. All of it holds for mail like this; test anew when your mail changes.",
+        "Pearson. F1 means are over categories that have a mail. The calibration error has 15 bins of equal width. Mail that "
+        f"the classifier wants a person for is not filed.{several} All of it holds for mail like this; test anew when your "
+        "mail changes.",
         class_="faint",
     )
 
