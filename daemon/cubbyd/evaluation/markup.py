@@ -101,7 +101,9 @@ svg { display: block; max-width: 100%; height: auto; margin: 8px 0; font: 12px s
 .mail p { white-space: pre-wrap; margin: 2px 0; font-size: 13px; max-width: none; }
 .pair { break-inside: avoid; }
 th.number { white-space: normal; }
-@media print, (max-width: 760px) { td svg { min-width: 54px; width: 54px; } th, td { padding-right: 8px; font-size: 12px; } }
+@media print, (max-width: 760px) {
+  td svg { min-width: 40px; width: 40px; } th, td { padding-right: 7px; font-size: 12px; } td small { font-size: 10px; }
+}
 @media print {
   @page { margin: 14mm; } body { font-size: 11pt; } main { padding: 0; max-width: none; }
   h2, h3 { break-after: avoid; } svg, tr, .mail, .tile { break-inside: avoid; } .wide { overflow: visible; }
