@@ -25,6 +25,8 @@ COMMANDS = {
     "weigh": "Find how much each member of an ensemble should count.",
     "calibrate": "Make the classifier's probabilities hold, on labeled mail.",
     "thresholds": "Find from which probability each category can be believed, on labeled mail.",
+    "evaluate": "Write a report on how good the classifier is, on labeled mail.",
+    "compare": "Put classifiers side by side on the same labeled mail, and recommend one.",
     "classify": "Classify mail files or examples; no mailbox needed.",
     "parse": "Show what cubbyd reads in mail files.",
     "redact": "Show mail files before and after masking: what would leave the building.",
