@@ -31,7 +31,7 @@ SHORTEST_QUOTE = 0
 
 def open_hosted(config: Config, clock: Clock | None = None) -> HostedClassifier:
     """Open the classifier of [classifier.openai]; nothing is sent. Raises ConfigError, InputFileError, NamesMissing."""
-    section = _section(config)
+    section = require_section(config)
     _keep_names_in(config, section)
     if find_spec("openai") is None:
         raise _error(config, "kind", "needs the package openai; install it with: pip install 'cubbyd[openai]'")
@@ -91,7 +91,8 @@ def make_wires(config: Config, section: OpenAISection) -> list[Wire]:
     return wires
 
 
-def _section(config: Config) -> OpenAISection:
+def require_section(config: Config) -> OpenAISection:
+    """Give the table [classifier.openai]. Raises ConfigError where there is none."""
     section = config.classifier.openai
     if section is None:
         raise _error(config, "openai", 'kind = "openai" needs a table [classifier.openai]; config.example.toml shows it')

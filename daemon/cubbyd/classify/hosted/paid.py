@@ -76,7 +76,7 @@ class PaidClient:
     def ask(self, wire: Wire, mail: str, seconds: float) -> Answered:
         """Ask about a framed mail, once. Raises Failure, and ClassifierUnavailable where the budget does not allow it."""
         body = wire.body(mail)
-        size = _size(body)
+        size = size_of(body)
         estimate = round(size / BYTES_PER_TOKEN)
         self._refuse_overlong(estimate + wire.output_tokens)
         reserved = self._ledger.reserve(self._prices.millionths(estimate, wire.output_tokens))
@@ -116,10 +116,10 @@ class PaidClient:
             log.warning(event)
 
 
-def _size(value: object) -> int:
+def size_of(value: object) -> int:
     """Count the bytes of all texts in a request, keys included."""
     if isinstance(value, str):
         return len(value.encode())
     if isinstance(value, dict):
-        return sum(_size(key) + _size(item) for key, item in value.items())
-    return sum(map(_size, value)) if isinstance(value, list) else 1
+        return sum(size_of(key) + size_of(item) for key, item in value.items())
+    return sum(map(size_of, value)) if isinstance(value, list) else 1
