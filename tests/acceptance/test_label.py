@@ -161,9 +161,10 @@ def test_what_cannot_be_begun_is_said(desk: Desk) -> None:
     assert "line 1: unknown label 'garden'" in done.stderr
     lay_out(desk)
     desk.call("dataset", "label", "mails.jsonl", "--out", "mails.jsonl", code=2)
-    assert "needs a table [classifier.openai]" in desk.call(
-        "dataset", "label", "mails.jsonl", "--by", "openai", "--out", "m.jsonl", code=78
-    ).stderr
+    assert (
+        "needs a table [classifier.openai]"
+        in desk.call("dataset", "label", "mails.jsonl", "--by", "openai", "--out", "m.jsonl", code=78).stderr
+    )
 
 
 def test_two_orders_that_agree_label_a_mail_and_nothing_is_asked_before_the_price_is_known(

@@ -25,14 +25,10 @@ SPARE_TOKENS: Final = 4
 """A server that counts the mark at the end of an answer has not gone beyond its cap."""
 
 
-class Wire(Protocol):
-    """One way to ask: what is sent, and how the answer is read."""
+class Request(Protocol):
+    """What is paid for: a body for an endpoint, and how the bill is read."""
 
-    way: str
-    """The mode, and whatever else tells it from other ways."""
     endpoint: str
-    categories: tuple[CategoryId, ...]
-    """The closed set."""
     output_tokens: int
     """The most tokens that are generated, for the estimate."""
 
@@ -40,16 +36,25 @@ class Wire(Protocol):
         """Make the request about one mail."""
         ...
 
+    def usage(self, reply: Reply) -> Usage:
+        """Read what the call took."""
+        ...
+
+
+class Wire(Request, Protocol):
+    """One way to ask for a category: what is sent, and how the answer is read."""
+
+    way: str
+    """The mode, and whatever else tells it from other ways."""
+    categories: tuple[CategoryId, ...]
+    """The closed set."""
+
     def narrow(self, categories: Sequence[CategoryId]) -> Wire:
         """Make the same question about some of the categories."""
         ...
 
     def read(self, reply: Reply) -> dict[CategoryId, float]:
         """Read the probabilities. Raises Failure."""
-        ...
-
-    def usage(self, reply: Reply) -> Usage:
-        """Read what the call took."""
         ...
 
 
@@ -73,7 +78,7 @@ class PaidClient:
         self._context = section.context_tokens
         self._warned: set[str] = set()
 
-    def ask(self, wire: Wire, mail: str, seconds: float) -> Answered:
+    def ask(self, wire: Request, mail: str, seconds: float) -> Answered:
         """Ask about a framed mail, once. Raises Failure, and ClassifierUnavailable where the budget does not allow it."""
         body = wire.body(mail)
         size = size_of(body)
@@ -97,7 +102,7 @@ class PaidClient:
         """Break off what is under way, and close the connections."""
         self._client.close()
 
-    def _look_at(self, wire: Wire, size: int, usage: Usage) -> None:
+    def _look_at(self, wire: Request, size: int, usage: Usage) -> None:
         """Notice a server that leaves a part of the text unread, or writes more than it may. Raises Failure."""
         if usage.input_tokens:
             self._refuse_overlong(usage.input_tokens + max(wire.output_tokens, 1))  # full to the brim: it was cut

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+import termios
+import tty
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -26,6 +29,9 @@ SHOWN_CHARS: Final = 2000
 LIKELY: Final = 0.5
 """From which probability a category is preselected where a mail can have several."""
 ENTER: Final = ("\r", "\n")
+ESCAPE: Final = "\x1b"
+END: Final = "\x04"
+"""Ctrl-D."""
 
 
 def label_by_hand(
@@ -119,8 +125,9 @@ class Session:
     def run(self) -> None:
         """Show mails until none is left, or the person has had enough; everything answered is in the file by then."""
         try:
-            while self._queue and self._show(self._queue[-1]):
-                pass
+            with each_key():
+                while self._queue and self._show(self._queue[-1]):
+                    pass
         except (EOFError, KeyboardInterrupt):
             click.echo("")
         labeled = sum(answered for _, answered in self._past)
@@ -200,11 +207,32 @@ def _toggle(chosen: tuple[CategoryId, ...], category: CategoryId) -> tuple[Categ
     return (*chosen, category)
 
 
+@contextmanager
+def each_key() -> Iterator[None]:
+    """Have the terminal hand over each key at once and unseen, and put it back afterwards; nothing where there is none.
+
+    It stays so between two mails, so that keys of a fast hand are not lost. Ctrl-C is still an interrupt.
+    """
+    if not sys.stdin.isatty():
+        yield
+        return
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    tty.setcbreak(terminal, termios.TCSADRAIN)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
 def read_key() -> str:
     """Wait for a key; where standard input is no terminal, take the next character of it. Raises EOFError at its end."""
-    if sys.stdin.isatty():
-        return click.getchar()
-    key = sys.stdin.read(1)
-    if not key:
+    if not sys.stdin.isatty():
+        key = sys.stdin.read(1)
+    else:
+        key = os.read(sys.stdin.fileno(), 1).decode("ascii", "replace")
+        if key == ESCAPE:
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)  # the rest of an arrow or function key is no answer
+    if key in {"", END}:
         raise EOFError
     return key
