@@ -60,12 +60,14 @@ class Terminal:
 
     def __init__(self, desk: Desk, *arguments: str) -> None:
         self.hand, other = pty.openpty()
-        command = [sys.executable, "-m", "cubbyd", *arguments]
-        environment = clean_environment() | {"TERM": "xterm"}
+        opens_its_terminal = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(other)]
         self.process = subprocess.Popen(
-            command, cwd=desk.folder, env=environment, stdin=other, stdout=other, stderr=other, start_new_session=True
+            [*opens_its_terminal, sys.executable, "-m", "cubbyd", *arguments],
+            cwd=desk.folder,
+            env=clean_environment() | {"TERM": "xterm"},
+            start_new_session=True,
         )
-        os.close(other)
+        self.other = other  # kept open, or the terminal would hang up before the session has opened it
         self.seen = ""
 
     def wait_for(self, text: str, seconds: float = 20.0) -> str:
@@ -88,6 +90,7 @@ class Terminal:
 
     def close(self) -> int:
         code = self.process.wait(timeout=60)
+        os.close(self.other)
         os.close(self.hand)
         return code
 

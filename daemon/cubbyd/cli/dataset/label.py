@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from cubbyd.cli.output import printable_path
-from cubbyd.config import Config, find_config, load_config
+from cubbyd.config import Config, LogSection, find_config, load_config
+from cubbyd.config.model import LogLevel
 from cubbyd.dataset import Example, read_examples
 from cubbyd.errors import InputFileError
 
@@ -55,13 +56,18 @@ def command(config_file: Path | None, /, *, examples: Path, out: Path, by: str |
         if options["second_model"] or as_json:
             raise click.UsageError("--second-model and --json go with --by openai")
         from cubbyd.cli.dataset.session import label_by_hand
+        from cubbyd.service.log import configure_logging
+
+        configure_logging(LogSection(level=LogLevel.WARNING))  # lines between the mails would only disturb
 
         kept = [example for example in given if example.labels] if options["keep_labels"] else []
         guess, may_cost = not options["no_guess"], options["yes"]
         label_by_hand(config, examples, (kept, given), out, guess=guess, may_cost=may_cost)
         return
     from cubbyd.cli.dataset.opinions import label_by_model
+    from cubbyd.service.log import configure_logging
 
+    configure_logging(config.log)
     seed, second_model = options["seed"], options["second_model"]
     label_by_model(config, given, out, seed=seed, second_model=second_model, is_paid=options["yes"], as_json=as_json)
 

@@ -56,7 +56,10 @@ def command(config_file: Path | None, /, *, examples: Path, out: Path, yes: bool
     """
     if out.resolve() == examples.resolve():
         raise click.UsageError("--out is the file of examples itself; choose another")
+    from cubbyd.service.log import configure_logging
+
     config = load_config(find_config(config_file))
+    configure_logging(config.log)
     given = list(read_examples(examples))
     if not given:
         raise InputFileError(examples, "holds no examples")
@@ -66,8 +69,8 @@ def command(config_file: Path | None, /, *, examples: Path, out: Path, yes: bool
     if not as_json:
         _print_wanted(wanted)
     if missing:
-        click.echo(f"{missing:,} to be written: {_price(config, given, wanted)}; to that twice as much again "
-                   "where answers are dropped.", err=True)  # fmt: skip
+        price = _price(config, given, wanted)
+        click.echo(f"{missing:,} to be written: {price}; {TRIES} times that at most, where answers are dropped.", err=True)
     if missing and not yes:
         raise click.UsageError("nothing was asked; add --yes to pay for it")
     if not out.exists():
