@@ -173,35 +173,39 @@ def test_what_cannot_be_begun_is_said(desk: Desk) -> None:
 def test_two_orders_that_agree_label_a_mail_and_nothing_is_asked_before_the_price_is_known(
     desk: Desk, standin: Standin
 ) -> None:
-    out = lay_out(desk, *MAILS, '{"text": "Mia Hofmann says hello", "id": "d"}')
+    out = lay_out(desk, *MAILS, '{"text": "fever, says Mia Hofmann", "id": "d"}', '{"text": "hello", "id": "e"}')
+    second_of_d = 5
     hosted(desk, standin, "price_per_million_input_tokens = 1.0\nprice_per_million_output_tokens = 4.0")
     ask = ("dataset", "label", "mails.jsonl", "--by", "openai", "--out", "labeled.jsonl")
     refused = desk.call(*ask, code=2)
-    assert "3 are asked about, twice: 6 calls" in refused.stderr
+    assert "4 are asked about, twice: 8 calls" in refused.stderr
     assert "of money" in refused.stderr
     assert standin.requests == []
 
+    standin.then(*[Fault()] * second_of_d, Fault.says('{"category": "billing"}'))
     (said,) = json_lines(desk.call(*ask, "--yes", "--json").stdout)
 
-    assert labels(out) == {"a": "absence", "b": "billing", "c": "pickup", "d": None}, "of no word, the first of a list is taken"
+    assert labels(out) == {"a": "absence", "b": "billing", "c": "pickup", "d": None, "e": None}
     assert said["labeled"] == 3
-    assert said["now"] == {"agreed": 2, "had a label": 1, "for a person: the two answers differ": 1}
+    assert said["now"] == {"agreed": 2, "had a label": 1, "for a person: the answers differ or are unclear": 2}
     assert b"Hofmann" not in b"".join(request.content for request in standin.requests)
-    assert len(standin.requests) == 6
+    assert len(standin.requests) == 8
     notes = desk.folder / "labeled.jsonl.guesses"
-    (note,) = json_lines(notes.read_text())
-    assert len(note["guesses"]) == 2
-    assert "hello" not in notes.read_text()
+    assert [note["guesses"] for note in json_lines(notes.read_text())] == [["absence", "billing"], []], "no word: no lead"
+    assert "fever" not in notes.read_text()
     assert {file.stat().st_mode & 0o777 for file in (out, notes)} == {0o600}
 
     desk.call(*ask, "--yes")
-    assert len(standin.requests) == 6, "what was asked is not asked again"
+    assert len(standin.requests) == 8, "what was asked is not asked again"
     person = Terminal(desk, "dataset", "label", "labeled.jsonl", "--keep-labels", "--no-guess", "--out", "all.jsonl")
-    assert "a model's guesses: " + " or ".join(note["guesses"]) in person.wait_for("q quit")
+    assert "a model's guesses: absence or billing" in person.wait_for("q quit")
     person.press("\r")
+    assert "no guess" in person.wait_for("q quit")
+    person.press("3")
     person.wait_for("0 left.")
     assert person.close() == 0
-    assert labels(desk.folder / "all.jsonl") == {"a": "absence", "b": "billing", "c": "pickup", "d": note["guesses"][0]}
+    by_hand = {"d": "absence", "e": "pickup"}
+    assert labels(desk.folder / "all.jsonl") == {"a": "absence", "b": "billing", "c": "pickup"} | by_hand
 
 
 def test_an_outage_in_the_middle_keeps_what_was_answered_and_the_next_call_goes_on(desk: Desk, standin: Standin) -> None:

@@ -86,6 +86,24 @@ def growing_line(line: int, text: str, label: CategoryId) -> Example:
     return Example(subject="", body=text, labels=(label,), line=line)
 
 
+@pytest.mark.parametrize("content", ["notes of mine", '{"text": "", "mine": 1}', "one\ntwo"])
+def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text(content)
+    with pytest.raises(InputFileError, match="notes.txt, line 1"):
+        GrowingFile(file)
+    assert file.read_text() == content
+
+
+def test_a_last_line_that_is_whole_but_not_ended_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "out.jsonl"
+    file.write_text('{"text": "one"}\n{"text": "two"}')
+    with GrowingFile(file) as growing:
+        growing.add(example("three"))
+    with GrowingFile(file) as growing:
+        assert [one.body for one in growing.examples] == ["one", "two", "three"]
+
+
 def test_two_sessions_do_not_write_one_file(tmp_path: Path) -> None:
     with GrowingFile(tmp_path / "out.jsonl"), pytest.raises(InputFileError, match="another cubbyd"):
         GrowingFile(tmp_path / "out.jsonl")

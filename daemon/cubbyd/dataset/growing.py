@@ -20,6 +20,9 @@ from cubbyd.dataset.example import Example, read_line
 from cubbyd.dataset.writer import OWNER_ALONE, spell_line
 from cubbyd.errors import InputFileError
 
+_BEGINS = b'{"subject": '
+"""How spell_line begins every line."""
+
 
 def text_key(example: Example) -> str:
     """Name an example by its words: equal for equal subjects and bodies, whatever their labels."""
@@ -97,13 +100,26 @@ class GrowingFile:
         with os.fdopen(os.dup(self._handle), "rb") as stream:
             for number, line in enumerate(stream, start=1):
                 if not line.endswith(b"\n"):
-                    os.ftruncate(self._handle, position)  # a crash cut it off
-                    break
+                    if self._is_torn(line):
+                        os.ftruncate(self._handle, position)
+                        break
+                    self._parse(number, line)  # what is no example is left as it is, to the byte
+                    os.pwrite(self._handle, b"\n", position + len(line))
+                    position += 1
                 position += len(line)
                 if line.strip():
                     examples.append(self._parse(number, line))
                     ends.append(position)
         return ends, examples
+
+    @staticmethod
+    def _is_torn(line: bytes) -> bool:
+        """Tell whether a last line is one of ours that a crash cut off, and nothing that somebody else wrote."""
+        try:
+            json.loads(line)
+        except ValueError:
+            return line.startswith(_BEGINS) or _BEGINS.startswith(line)
+        return False
 
     def _parse(self, number: int, line: bytes) -> Example:
         try:

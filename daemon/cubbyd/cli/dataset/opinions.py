@@ -23,12 +23,14 @@ from cubbyd.message import ClassifierInput, render_text
 from cubbyd.taxonomy import CategoryId
 
 AGREED: Final = "agreed"
-DISAGREED: Final = "for a person: the two answers differ"
+DISAGREED: Final = "for a person: the answers differ or are unclear"
 HELD: Final = "for a person: an answer was held back"
 REFUSED: Final = "for a person: no answer for this mail"
 EMPTY: Final = "for a person: nothing to read"
 KEPT: Final = "had a label"
 LIKELY: Final = 0.5
+CLEAR: Final = 0.01
+"""By how much the likeliest category must lead; a tie names none, whatever rounding makes of it."""
 EVERY: Final = 50
 
 
@@ -107,7 +109,8 @@ def _decide(example: Example, models: tuple[Classifier, Classifier], *, many: bo
 
 def _named(prediction: Prediction, *, many: bool) -> tuple[CategoryId, ...]:
     if not many:
-        return (prediction.top,)
+        (category, most), *others = prediction.ranked
+        return (category,) if not others or most - others[0][1] >= CLEAR else ()
     return tuple(category for category, probability in prediction.ranked if probability >= LIKELY)
 
 
