@@ -90,7 +90,7 @@ def growing_line(line: int, text: str, label: CategoryId) -> Example:
 def test_a_file_of_somebody_else_is_refused_and_left_as_it_is(tmp_path: Path, content: str) -> None:
     file = tmp_path / "notes.txt"
     file.write_text(content)
-    with pytest.raises(InputFileError, match="notes.txt, line 1"):
+    with pytest.raises(InputFileError, match=r"notes\.txt, line 1"):
         GrowingFile(file)
     assert file.read_text() == content
 
