@@ -12,6 +12,8 @@ from cubbyd.cli import LateGroup
 SUBCOMMANDS: Final[Mapping[str, str]] = {
     "import": "Make examples of files, folders of mail, or a mail account.",
     "stats": "Count, and look for duplicates, threads and doubtful labels.",
+    "label": "Label by hand, one key for each category, or by a strong model asked twice.",
+    "synthesize": "Fill small categories with mail that a model writes, checked and marked.",
     "balance": "Say what to do about large and small categories.",
     "split": "Divide into training, validation and test.",
     "anonymize": "Mask names, addresses and numbers.",
