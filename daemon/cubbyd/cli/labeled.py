@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cubbyd.classify.protocol import Classifier
-from cubbyd.config import Config, LogLevel
+from cubbyd.cli.output import log_warnings
+from cubbyd.config import Config
 from cubbyd.dataset import Example, digest_examples, read_examples
 from cubbyd.errors import InputFileError
 from cubbyd.message import render_text
@@ -88,7 +89,7 @@ def ask_keeping(
 
     if classifier.batch_size == 1 and not yes:
         raise click.UsageError(f"{_say_cost(config, classifier, examples)}; add --yes to do so")
-    _log_warnings(config)
+    log_warnings(config)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(classifier.provenance.kind, total=len(examples))
         sheet = ask_all(
@@ -141,20 +142,13 @@ def ask_classifier(config: Config, classifier: Classifier, examples: Sequence[Ex
 
     if classifier.batch_size == 1 and not yes:
         raise click.UsageError(f"{_say_cost(config, classifier, examples)}; add --yes to do so")
-    _log_warnings(config)
+    log_warnings(config)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(classifier.provenance.kind, total=len(examples))
         answers = collect_answers(classifier, examples, progress=lambda done, of: bar.update(task, completed=done, total=of))
     if answers.failures:
         click.echo(f"{len(answers.failures)} mails got no answer and do not count: {answers.failures[0]}", err=True)
     return answers
-
-
-def _log_warnings(config: Config) -> None:
-    """Let a backend's warnings go to standard error, so that they do not stand among the results."""
-    from cubbyd.service.log import configure_logging
-
-    configure_logging(config.log.model_copy(update={"level": LogLevel.WARNING}))
 
 
 def _say_cost(config: Config, classifier: Classifier, examples: Sequence[Example]) -> str:
