@@ -35,7 +35,9 @@ def run_once(cubbyd: Cubbyd, *, file_size: int | None = None) -> subprocess.Comp
             resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))
 
     command = cubbyd.command("run", "--once", "--json")
-    return subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, cwd=cubbyd.folder, timeout=120, check=False)
+    return subprocess.run(
+        command, preexec_fn=limit, capture_output=True, text=True, cwd=cubbyd.folder, timeout=120, check=False
+    )
 
 
 def check_all_filed(cubbyd: Cubbyd, dovecot: Dovecot, user: str) -> None:
