@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,7 @@ from cubbyd.errors import InputFileError
 if TYPE_CHECKING:
     from cubbyd.classify.embedding.model import EmbeddingModel
     from cubbyd.classify.modelfile import LocalModel
+    from cubbyd.training.store import ModelStore
 
 KINDS = ("local", "embeddings", "hierarchical")
 """The kinds that are trained; the first where nothing says otherwise."""
@@ -27,7 +29,9 @@ class Wish:
     """What the command line asked for."""
 
     examples: Path
-    out: Path
+    out: Path | None
+    """None for the store alone."""
+    store: bool
     seed: int
     folder: Path | None
     heads: tuple[str, ...]
@@ -38,7 +42,8 @@ class Wish:
 
 @click.command()
 @click.argument("examples", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="MODEL", help="The model file to write.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="MODEL", help="The model file to write.")
+@click.option("--store", is_flag=True, help="Put it into the model store, beside those of before; see `cubbyd models`.")
 @click.option(
     "--kind",
     type=click.Choice(KINDS),
@@ -89,26 +94,51 @@ def command(config_file: Path | None, /, *, kind: str | None, as_json: bool, **w
     \b
     Example:
       cubbyd train examples.jsonl --out cubbyd.model
+      cubbyd --config cubbyd.toml train examples.jsonl --store
       cubbyd train examples.jsonl --kind embeddings --embedding-model minilm --out cubbyd.model
       cubbyd --config cubbyd.toml train examples.jsonl --kind hierarchical --out cubbyd.model
     """
     config, wish = _config(config_file), Wish(**wished)
+    store = _open_store(config, wish)
     loaded = list(read_examples(wish.examples))
     if not loaded:
         raise InputFileError(wish.examples, "holds no examples")
     chosen = kind or (config.classifier.kind if config and config.classifier.kind in KINDS else KINDS[0])
     train = {"local": _train_local, "embeddings": _train_embeddings, "hierarchical": _train_hierarchical}[chosen]
-    facts, measured = train(config, loaded, wish)
+    with TemporaryDirectory(prefix="cubbyd-") as folder:
+        file = wish.out or Path(folder, f"{chosen}.model")
+        facts, measured = train(config, loaded, wish, file)
+        version = store.add(file) if store is not None else None
     if as_json:
-        say_json({"model": str(wish.out), "examples": len(loaded), **facts})
+        kept = {"version": version.name} if version else {}
+        say_json({"model": str(wish.out or (version and version.file)), **kept, "examples": len(loaded), **facts})
         return
-    click.echo(f"Trained on {len(loaded)} examples in {facts['categories']} categories; wrote {wish.out}.")
+    wrote = [*([f"wrote {wish.out}"] if wish.out else []), *([f"put into the store as {version.name}"] if version else [])]
+    click.echo(f"Trained on {len(loaded)} examples in {facts['categories']} categories; {', '.join(wrote)}.")
     click.echo(f"Cross-validated on the same examples: {measured}.")
+    if version is not None:
+        click.echo(f"Next: cubbyd models show {version.name}, cubbyd models use {version.name}.")
+        return
     set_kind = f'kind = "{chosen}" and ' if chosen != KINDS[0] else ""
     click.echo(f'Next: set {set_kind}model = "{wish.out}" in [classifier], then `cubbyd check`.')
 
 
-def _train_local(config: Config | None, loaded: list[Example], wish: Wish) -> tuple[dict[str, Any], str]:
+def _open_store(config: Config | None, wish: Wish) -> ModelStore | None:
+    """Open the store where it was asked for, before training, which can take long."""
+    from cubbyd.training.store import ModelStore
+
+    if not wish.store:
+        if wish.out is None:
+            raise click.UsageError("give --out MODEL, or --store to put it into the model store")
+        return None
+    if config is None:
+        raise click.UsageError("--store needs a configuration: the store is beside the model that it names; give --config")
+    store = ModelStore(config.classifier.model, SystemClock())
+    store.prepare()
+    return store
+
+
+def _train_local(config: Config | None, loaded: list[Example], wish: Wish, file: Path) -> tuple[dict[str, Any], str]:
     """Train and save a local model; give facts about it, and a sentence on how good it is."""
     from cubbyd.classify.modelfile import save_model
     from cubbyd.training.local import train_local
@@ -123,11 +153,11 @@ def _train_local(config: Config | None, loaded: list[Example], wish: Wish) -> tu
         source=str(wish.examples),
         progress=_progress,
     )
-    save_model(model, wish.out, created=SystemClock().now())
+    save_model(model, file, created=SystemClock().now())
     return _facts(model)
 
 
-def _train_embeddings(config: Config | None, loaded: list[Example], wish: Wish) -> tuple[dict[str, Any], str]:
+def _train_embeddings(config: Config | None, loaded: list[Example], wish: Wish, file: Path) -> tuple[dict[str, Any], str]:
     """Do the same with one on vectors of the folder that was named, or of what the configuration names."""
     from cubbyd.classify.embedding.cache import Embedder
     from cubbyd.classify.embedding.model import save_embedding_model
@@ -151,11 +181,11 @@ def _train_embeddings(config: Config | None, loaded: list[Example], wish: Wish) 
         model = train_embeddings(loaded, embedder, taxonomy, plan=plan, source=str(wish.examples), progress=_progress)
     finally:
         embedder.close()
-    save_embedding_model(model, wish.out, created=SystemClock().now())
+    save_embedding_model(model, file, created=SystemClock().now())
     return _facts(model)
 
 
-def _train_hierarchical(config: Config | None, loaded: list[Example], wish: Wish) -> tuple[dict[str, Any], str]:
+def _train_hierarchical(config: Config | None, loaded: list[Example], wish: Wish, file: Path) -> tuple[dict[str, Any], str]:
     """Do the same with a hierarchical one."""
     from cubbyd.classify.grouping import read_groups
     from cubbyd.classify.hierarchyfile import save_hierarchical
@@ -165,7 +195,7 @@ def _train_hierarchical(config: Config | None, loaded: list[Example], wish: Wish
         raise click.UsageError("--kind hierarchical needs a configuration, in which every category has a group; give --config")
     groups = read_groups(config)
     model = train_hierarchical(loaded, groups, seed=wish.seed, source=str(wish.examples), progress=_progress)
-    save_hierarchical(model, wish.out, created=SystemClock().now())
+    save_hierarchical(model, file, created=SystemClock().now())
     accuracy, within = model.among.quality.accuracy, accuracy_within(model)
     facts = {
         "categories": sum(map(len, groups.values())),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from cubbyd.classify.hierarchyfile import Group, HierarchicalModel
-from cubbyd.dataset.example import Example
+from cubbyd.dataset.example import Example, digest_examples
 from cubbyd.errors import InputFileError
 from cubbyd.taxonomy import CategoryId, GroupId
 from cubbyd.training.local import train_local
@@ -46,7 +46,7 @@ def train_hierarchical(
             own = [example for example in labeled if group_of[example.labels[0]] == group]
             model = train_local(own, source=f"{source}, group {group}", seed=seed, progress=progress)
         made.append(Group(id=group, categories=tuple(categories), model=model))
-    return HierarchicalModel(among=among, groups=tuple(made))
+    return HierarchicalModel(among=among, groups=tuple(made), data_sha256=digest_examples(examples))
 
 
 def accuracy_within(model: HierarchicalModel) -> float:
