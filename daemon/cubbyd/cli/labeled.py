@@ -53,13 +53,18 @@ def read_labels(taxonomy: Taxonomy | None, file: Path) -> list[Example]:
 
 def _check_labels(taxonomy: Taxonomy | None, file: Path, examples: Sequence[Example]) -> list[Example]:
     labeled = [example for example in examples if example.labels]
-    for example in labeled if taxonomy is not None else ():
-        if unknown := [label for label in example.labels if label not in taxonomy]:
-            known = ", ".join(taxonomy.ids)
-            raise InputFileError(file, f"unknown label {unknown[0]!r}; the configuration has {known}", line=example.line)
+    if taxonomy is not None:
+        _refuse_unknown(taxonomy, file, labeled)
     if len(labeled) < FEWEST:
         raise InputFileError(file, f"has {len(labeled)} labeled examples; at least {FEWEST} are needed; label more mail")
     return labeled
+
+
+def _refuse_unknown(taxonomy: Taxonomy, file: Path, labeled: Sequence[Example]) -> None:
+    for example in labeled:
+        if unknown := [label for label in example.labels if label not in taxonomy]:
+            known = ", ".join(taxonomy.ids)
+            raise InputFileError(file, f"unknown label {unknown[0]!r}; the configuration has {known}", line=example.line)
 
 
 def refuse_known(config: Config, file: Path, digest: str, instead: str) -> None:

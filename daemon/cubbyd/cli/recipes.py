@@ -64,7 +64,10 @@ class Wish:
 )
 @click.option("--out", type=click.Path(path_type=Path), metavar="REPORT.html", help="A report to write, one HTML file.")
 @click.option(
-    "--models", type=click.Path(path_type=Path), metavar="FOLDER", help="Keep the model of each recipe (of its first draw) here."
+    "--models",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Keep the model of each recipe (of its first draw) here.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object; progress goes to standard error.")
 @click.pass_obj
@@ -125,7 +128,12 @@ def _taste(
     trials, models = [], {}
     for recipe in recipes:
         trial, models[recipe.name.value] = try_recipe(
-            recipe, test, categories, source=str(wish.training), seed=wish.seed, progress=lambda text: click.echo(text, err=True)
+            recipe,
+            test,
+            categories,
+            source=str(wish.training),
+            seed=wish.seed,
+            progress=lambda text: click.echo(text, err=True),
         )
         trials.append(trial)
     counts = Counter(example.labels[0] for example in training if not example.is_synthetic)
@@ -152,7 +160,6 @@ def _print(tasting: Tasting, skipped: list[Skipped], wish: Wish) -> None:
     rows = [
         [
             one.trial.name,
-            one.trial.said,
             _span(one.accuracy),
             _span(one.macro_f1),
             "-" if one.bias is None else _span(one.bias, digits=2),
@@ -160,12 +167,11 @@ def _print(tasting: Tasting, skipped: list[Skipped], wish: Wish) -> None:
         ]
         for one in tasting.results
     ]
-    columns = ["", "trained on", "accuracy", "macro-F1", "bias", "to the first", "p", "p of F1"]
-    console().print(table("", columns, rows))
+    console().print(table("", ["", "accuracy", "macro-F1", "bias", "to the first", "p", "p of F1"], rows))
     for one in tasting.results:
-        if len(one.trial.draws) > 1:
-            low, high = one.trial.spread
-            click.echo(f"{one.trial.name}: means of {len(one.trial.draws)} draws, whose accuracy is {low:.3f} to {high:.3f}.")
+        low, high = one.trial.spread
+        spread = f"; the mean of them, each alone {low:.3f} to {high:.3f}" if len(one.trial.draws) > 1 else ""
+        click.echo(f"{one.trial.name}: {one.trial.said}{spread}.")
     for left in skipped:
         click.echo(f"Not tried: {left.name}: {left.why}.")
     if tasting.big:

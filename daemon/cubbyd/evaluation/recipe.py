@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -163,9 +163,7 @@ def _compare(trial: Trial, baseline: Trial, difference: Floats) -> Gain:
 def _correct(gains: Sequence[Gain]) -> list[Gain]:
     """Pay for the number of recipes: one of many looks better by chance more easily."""
     accuracy, macro_f1 = (correct([getattr(gain, name) for gain in gains]) for name in ("p_value", "p_macro_f1"))
-    return [
-        replace(gain, p_value=own, p_macro_f1=other) for gain, own, other in zip(gains, accuracy, macro_f1, strict=True)
-    ]
+    return [replace(gain, p_value=own, p_macro_f1=other) for gain, own, other in zip(gains, accuracy, macro_f1, strict=True)]
 
 
 def _proven(difference: Estimate, p_value: float) -> int:
@@ -186,16 +184,26 @@ def _recommend(results: Sequence[Result], mails: int) -> tuple[str, str]:
     if better:
         one, gain = max(better, key=lambda pair: pair[1].macro_f1.value + pair[1].accuracy.value)
         also = [other.trial.name for other, _ in better if other is not one]
-        level = f" Better than {baseline} too: {'; '.join(also)}." if also else ""
-        return one.trial.name, f"Take {one.trial.name}: {_say_gain(gain, baseline)}, and that is no chance.{level}{warning}"
-    unclear = [gain for _, gain in others if gain.verdict == 0]
-    if not unclear:
+        others_too = f" Better than {baseline} too: {'; '.join(also)}." if also else ""
+        return (
+            one.trial.name,
+            f"Take {one.trial.name}: {_say_gain(gain, baseline)}, and that is no chance.{others_too}{warning}",
+        )
+    level = [(one.trial.name, gain) for one, gain in others if gain.verdict == 0]
+    if not level:
         return baseline, f"Stay with {baseline}: every other recipe is proven to be worse on {mails} test mails."
-    widest = max(max(abs(gain.accuracy.low), abs(gain.accuracy.high)) for gain in unclear)
-    rest = " No difference of the others" if worse else " No difference"
-    return baseline, (
-        f"Stay with {baseline}:{rest} can be seen with {mails} test mails; in accuracy none is likely to be larger than "
-        f"{100 * widest:.1f} points.{warning} More test mail would show smaller ones."
+    return baseline, f"Stay with {baseline}: {_say_level(level, mails)}{warning}"
+
+
+def _say_level(level: Sequence[tuple[str, Gain]], mails: int) -> str:
+    """Say that no difference can be seen to some recipes, and how large one could still be."""
+    names = "; ".join(name for name, _ in level)
+    widest = max(max(abs(gain.accuracy.low), abs(gain.accuracy.high)) for _, gain in level)
+    if not widest:
+        return f"of {mails} test mails it tells the same right as {names}."
+    return (
+        f"no difference to {names} can be seen with {mails} test mails. One of up to {100 * widest:.1f} points of accuracy "
+        "could be there all the same; more test mail would show it."
     )
 
 
@@ -213,7 +221,9 @@ def facts(tasting: Tasting) -> dict[str, Any]:
         return None if one is None else {"value": round(one.value, 4), "low": round(one.low, 4), "high": round(one.high, 4)}
 
     def against(gain: Gain | None) -> dict[str, Any] | None:
-        return gain and {
+        if gain is None:
+            return None
+        return {
             "accuracy": plain(gain.accuracy),
             "macro_f1": plain(gain.macro_f1),
             "alone_right": gain.alone,

@@ -55,8 +55,8 @@ def _numbers(tasting: Tasting) -> Iterator[Markup]:
 def _say_spread(one: Result) -> str:
     low, high = one.trial.spread
     return (
-        f"{one.trial.name}: the numbers are means of {len(one.trial.draws)} draws; the accuracy of a single one is {low:.3f} to "
-        f"{high:.3f}."
+        f"{one.trial.name}: the numbers are means of {len(one.trial.draws)} draws; the accuracy of a single one is "
+        f"{low:.3f} to {high:.3f}."
     )
 
 
@@ -67,9 +67,11 @@ def _differences(tasting: Tasting) -> Iterator[Markup]:
     yield tag("h2", "Is the difference real?")
     yield tag(
         "p",
-        f"Each against {tasting.results[0].trial.name}, on the same mails, in points. McNemar's exact test counts the mails that "
-        "one alone got right (of several draws, the one in the middle); the intervals, and p of macro-F1, are a paired bootstrap "
-        "over groups of mails. p is corrected for the number of recipes (Holm). Better or worse is what both agree on.",
+        f"Each against {tasting.results[0].trial.name}, on the same mails, in points. McNemar's exact test counts the mails "
+        "that one alone got right (of several draws, the one in the middle); the intervals, and p of macro-F1, are a paired "
+        "bootstrap over groups of mails. p is corrected for the number of recipes (Holm). Better or worse is what both agree "
+        "on. All this is about these models and mail like this: other training mail of the same kind would teach a little "
+        "otherwise, and no test on one training set can see how much.",
     )
     rows = [(one.trial.name, *_difference(gain)) for one, gain in compared]
     columns = ("recipe", "it alone right", "the other alone right", "accuracy", "p", "macro-F1", "p", "")

@@ -66,6 +66,19 @@ Logits: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How examples are learned from; another than the usual one is for comparisons of training mixes alone."""
+
+    balanced: bool = True
+    """Whether the categories are weighed and freed of their prior, so that the large ones gain nothing by being large."""
+    earlier: Sequence[Example] = ()
+    """Of a first stage: training goes on from what these taught, as in cubbyd.training.stage. Labels.ONE only."""
+
+
+USUAL_WAY: Final = Way()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Material:
     """Checked examples, rendered, without repetitions."""
 
@@ -104,8 +117,7 @@ def train_local(
     taxonomy: Taxonomy | None = None,
     *,
     labels: Labels = Labels.ONE,
-    balanced: bool = True,
-    earlier: Sequence[Example] = (),
+    way: Way = USUAL_WAY,
     keep_subjects: bool = False,
     source: str = "the examples",
     seed: int = 0,
@@ -116,15 +128,11 @@ def train_local(
     An example with several labels counts for all of them with Labels.MANY, else for its first; one without a label is passed
     over. The categories are those of the taxonomy, or without one all that occur. With keep_subjects the model can show
     examples by their subject, which is mail text; else by their line in the file. `source` names the examples in errors.
-
-    Two things are for comparisons of training mixes alone. Without `balanced` the categories are taken as they come: neither
-    weighed, nor freed of their prior. With `earlier`, examples of a first stage, training goes on from what those taught, as
-    in cubbyd.training.stage; the choice of the model and its calibration look at the second stage; Labels.ONE only.
-
+    Where `way` has a first stage, the choice of the model and its calibration look at the second stage alone.
     Raises InputFileError where they cannot be learned from: fewer than two categories or too many, a category of the
     taxonomy without an example, a label that the taxonomy does not have, or no category with two examples.
     """
-    material = _prepare([*earlier, *examples], len(earlier), taxonomy, labels, source, balanced=balanced)
+    material = _prepare(examples, taxonomy, labels, way, source)
     progress(f"{len(material.mails)} different examples in {len(material.categories)} categories")
     choice = _cross_validate(material, seed, progress)
     vocabulary = learn_vocabulary(map(count_features, material.mails))
@@ -143,7 +151,7 @@ def train_local(
         shifts=choice.shifts,
         similar=_keep_similar(material, rows, len(vocabulary.words), seed, with_subjects=keep_subjects),
         renderer=RENDERER_VERSION,
-        data_sha256=_fingerprint([*earlier, *examples]),
+        data_sha256=_fingerprint([*way.earlier, *examples]),
         quality=choice.quality,
         versions={"cubbyd": __version__, "numpy": np.__version__, "scikit-learn": version("scikit-learn")},
     )
@@ -152,17 +160,14 @@ def train_local(
 # --- the examples ------------------------------------------------------------------------------------------------------
 
 
-def _prepare(
-    examples: Sequence[Example], earlier: int, taxonomy: Taxonomy | None, labels: Labels, source: str, *, balanced: bool
-) -> _Material:
-    """Check and render the examples, of which so many are of an earlier stage; of those that read the same under the same
-    labels, one is kept, the first.
+def _prepare(examples: Sequence[Example], taxonomy: Taxonomy | None, labels: Labels, way: Way, source: str) -> _Material:
+    """Check and render the examples; of those that read the same under the same labels, the first is kept.
 
     Repetitions would stand on both sides of cross-validation and make it flatter itself.
     """
     different: dict[tuple[object, ...], tuple[ClassifierInput, Example, tuple[CategoryId, ...]]] = {}
     stages: dict[tuple[object, ...], bool] = {}
-    for place, example in enumerate(examples):
+    for place, example in enumerate([*way.earlier, *examples]):
         if not example.labels:
             continue
         counted = example.labels if labels is Labels.MANY else example.labels[:1]
@@ -172,10 +177,12 @@ def _prepare(
         mail = render_text(example.subject, example.body)
         text = (counted, mail.subject, mail.text, mail.quoted)
         different.setdefault(text, (mail, example, counted))
-        stages.setdefault(text, place < earlier)
+        stages[text] = place < len(way.earlier)  # in both stages: it belongs to the second
     counts = Counter(label for _, _, counted in different.values() for label in counted)
     categories = taxonomy.ids if taxonomy is not None else tuple(sorted(counts))
     _check_counts(counts, categories, source)
+    if way.earlier:
+        _check_stages([(counted[0], stages[text]) for text, (_, _, counted) in different.items()], source)
     places = {category: place for place, category in enumerate(categories)}
     targets = np.zeros((len(different), len(categories)), dtype=np.bool_)
     for row, (_, _, counted) in enumerate(different.values()):
@@ -189,7 +196,7 @@ def _prepare(
         categories=categories,
         labels=labels,
         is_earlier=np.fromiter(stages.values(), dtype=np.bool_),
-        balanced=balanced,
+        balanced=way.balanced,
     )
 
 
@@ -233,6 +240,15 @@ def _check_counts(counts: Counter[CategoryId], categories: Sequence[CategoryId],
         raise InputFileError(source, "every category has a single example; add more, ten of each are a good beginning")
 
 
+def _check_stages(placed: Sequence[tuple[CategoryId, bool]], source: str) -> None:
+    """Check the category of each mail with whether it is of the first stage."""
+    first, second = (Counter(category for category, is_earlier in placed if is_earlier is stage) for stage in (True, False))
+    if len(first) < 2:  # noqa: PLR2004
+        raise InputFileError(source, "the first stage has no texts of its own of two categories; train in one stage")
+    if max(second.values(), default=0) < 2:  # noqa: PLR2004
+        raise InputFileError(source, "every category has a single example in the second stage; train in one stage")
+
+
 def _fingerprint(examples: Iterable[Example]) -> str:
     """Give the SHA-256 of subjects, bodies and labels, in order."""
     digest = sha256()
@@ -264,10 +280,11 @@ def _cross_validate(material: _Material, seed: int, progress: Callable[[str], No
             weights, bias = _fit(learner, rows, train, material, seed)
             own[test] = asked @ weights + bias
     counted = np.maximum(material.targets.sum(axis=0), 1)
+    shares = PRIOR_SHARES if material.balanced else PRIOR_SHARES[:1]
     choices = [
         choice
         for learner, own in logits.items()
-        for choice in _judge_all(learner, own[held_out], material.targets[held_out], counted, material)
+        for choice in _judge_all(learner, own[held_out], material.targets[held_out], counted, material.labels, shares)
     ]
     best = min(choices, key=lambda choice: choice.loss)
     progress(
@@ -309,18 +326,23 @@ def _pick(counts: Sequence[Counts | None], places: Integers) -> Iterator[Counts]
 
 
 def _judge_all(
-    learner: Learner, logits: Logits, targets: Targets, counted: Integers, material: _Material
+    learner: Learner,
+    logits: Logits,
+    targets: Targets,
+    counted: Integers,
+    labels: Labels,
+    shares: Sequence[float] = PRIOR_SHARES,
 ) -> Iterator[_Choice]:
     """Judge a model with each share of the prior taken away; where a mail can have several categories there is none to take.
 
     `counted` says how many examples each category has in all.
     """
-    if material.labels is Labels.MANY:
+    if labels is Labels.MANY:
         yield _judge_many(learner, logits, targets)
         return
     prior = np.log(counted / counted.sum())
     scale, _ = fit_temperature(logits, targets.argmax(axis=1))
-    for share in PRIOR_SHARES if material.balanced else (0.0,):
+    for share in shares:
         yield _judge(learner, logits, targets, -share * scale * (prior - prior.mean()))
 
 

@@ -1,11 +1,11 @@
 """Recipes: the ways to put a training set together, each tried with the local classifier on the same test set.
 
-    real only                  what people wrote, as `cubbyd train` does it: the baseline
-    real only, unweighted      the same; the categories are neither weighed nor freed of their prior
-    real + synthetic           both in one training
-    synthetic, then real       two stages, as in cubbyd.training.stage: the real mail has the last word
-    real, then synthetic       the other way round
-    trimmed                    real; each category cut to the same number at random, several draws
+real only                  what people wrote, as `cubbyd train` does it: the baseline
+real only, unweighted      the same; the categories are neither weighed nor freed of their prior
+real + synthetic           both in one training
+synthetic, then real       two stages, as in cubbyd.training.stage: the real mail has the last word
+real, then synthetic       the other way round
+trimmed                    real; each category cut to the same number at random, several draws
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cubbyd.evaluation.recipe import Trial
 from cubbyd.evaluation.score import judge
 from cubbyd.message import render_text
 from cubbyd.taxonomy import CategoryId
-from cubbyd.training.local import train_local
+from cubbyd.training.local import USUAL_WAY, Way, train_local
 
 FEWEST_LEFT: Final = 10
 """To fewer examples no category is trimmed unless asked: a single small one would ruin all."""
@@ -53,9 +53,7 @@ class Mix:
     """What one model is trained on, and how."""
 
     examples: Sequence[Example]
-    earlier: Sequence[Example] = ()
-    """Of the first of two stages."""
-    balanced: bool = True
+    way: Way = USUAL_WAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +87,11 @@ def list_recipes(
     made = [example for example in training if example.is_synthetic]
     recipes = [
         Recipe(name=Name.REAL, said=f"{len(real)} examples", mixes=(Mix(examples=real),)),
-        Recipe(name=Name.UNWEIGHTED, said=f"{len(real)} examples", mixes=(Mix(examples=real, balanced=False),)),
+        Recipe(name=Name.UNWEIGHTED, said=f"{len(real)} examples", mixes=(Mix(examples=real, way=Way(balanced=False)),)),
     ]
-    skipped = []
-    for found in (*_mixed(real, made), _trimmed(real, at_most, draws, seed)):
-        (recipes if isinstance(found, Recipe) else skipped).append(found)  # type: ignore[arg-type]
-    return recipes, skipped
+    others = (*_mixed(real, made), _trimmed(real, at_most, draws, seed))
+    recipes += [one for one in others if isinstance(one, Recipe)]
+    return recipes, [one for one in others if isinstance(one, Skipped)]
 
 
 def _mixed(real: list[Example], made: list[Example]) -> Iterator[Recipe | Skipped]:
@@ -111,7 +108,7 @@ def _mixed(real: list[Example], made: list[Example]) -> Iterator[Recipe | Skippe
             yield Skipped(name=name, why="every category has a single example in the second stage")
         else:
             said = f"{len(first)}, then {len(second)} examples"
-            yield Recipe(name=name, said=said, mixes=(Mix(examples=second, earlier=first),))
+            yield Recipe(name=name, said=said, mixes=(Mix(examples=second, way=Way(earlier=first)),))
 
 
 def _trimmed(real: list[Example], at_most: int | None, draws: int, seed: int) -> Recipe | Skipped:
@@ -147,7 +144,7 @@ def try_recipe(
     models = []
     for number, mix in enumerate(recipe.mixes, start=1):
         progress(f"training: {recipe.name}" + (f", draw {number} of {len(recipe.mixes)}" if len(recipe.mixes) > 1 else ""))
-        models.append(train_local(mix.examples, earlier=mix.earlier, balanced=mix.balanced, source=source, seed=seed))
+        models.append(train_local(mix.examples, way=mix.way, source=source, seed=seed))
     bars = np.ones(len(categories))  # what would be filed is no part of this
     judged = [judge(ask_all(LocalClassifier(model), test, categories=categories).answers, bars) for model in models]
     return Trial(name=recipe.name, said=recipe.said, draws=tuple(judged)), models[0]
