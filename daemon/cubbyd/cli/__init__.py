@@ -28,6 +28,7 @@ COMMANDS = {
     "thresholds": "Find from which probability each category can be believed, on labeled mail.",
     "evaluate": "Write a report on how good the classifier is, on labeled mail.",
     "compare": "Put classifiers side by side on the same labeled mail, and recommend one.",
+    "recipes": "Find which mix of training mail is best: real, synthetic, trimmed, weighted.",
     "classify": "Classify mail files or examples; no mailbox needed.",
     "parse": "Show what cubbyd reads in mail files.",
     "redact": "Show mail files before and after masking: what would leave the building.",

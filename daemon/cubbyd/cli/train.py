@@ -98,7 +98,7 @@ def command(config_file: Path | None, /, *, kind: str | None, as_json: bool, **w
       cubbyd train examples.jsonl --kind embeddings --embedding-model minilm --out cubbyd.model
       cubbyd --config cubbyd.toml train examples.jsonl --kind hierarchical --out cubbyd.model
     """
-    config, wish = _config(config_file), Wish(**wished)
+    config, wish = find_own_config(config_file), Wish(**wished)
     store = _open_store(config, wish)
     loaded = list(read_examples(wish.examples))
     if not loaded:
@@ -231,7 +231,7 @@ def _progress(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _config(config_file: Path | None) -> Config | None:
+def find_own_config(config_file: Path | None) -> Config | None:
     """Read the configuration where there is one; training works without, but for a hierarchical classifier."""
     from cubbyd.errors import ConfigError
 
