@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic import JsonValue
+
 from cubbyd.classify.card import About, Card, CategoryCard, Measured, card_bytes
 from cubbyd.cli.output import local_time, printable
 
@@ -45,11 +47,10 @@ def to_markdown(file: Path, about: About) -> str:
         lines += ["", "The program that wrote this file made no card; train it again for one.", "", "## Categories", ""]
         lines += [f"- {category}" for category in about.categories]
         return printable("\n".join(lines), lines=True)
+    numbers = card.held_out.numbers
     lines += ["", "## Data", "", *_table(("", ""), _data(card))]
     lines += ["", "## Held-out quality", "", f"{card.held_out.method}; 95 % intervals in brackets.", ""]
-    lines += _table(
-        ("number", "value"), [(_NAMES.get(name, name), _measured(one)) for name, one in card.held_out.numbers.items()]
-    )
+    lines += _table(("number", "value"), [(said, _measured(numbers[name])) for name, said in _NAMES.items() if name in numbers])
     lines += ["", "## Categories", ""]
     lines += _table(("category", "examples", "asked", "precision", "recall", "F1"), map(_category, card.categories))
     lines += ["", "## Versions", "", *_table(("program", "version"), list(card.versions.items()))]
@@ -68,9 +69,15 @@ def _facts(about: About) -> Iterator[Sequence[str]]:
     yield "seed", str(card.seed)
     yield "renderer of the texts", card.renderer
     for name, value in card.settings.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else value
-        if shown not in ("", None):
-            yield name.replace("_", " "), str(shown)
+        yield name.replace("_", " "), _setting(value)
+
+
+def _setting(value: JsonValue) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {one}" for key, one in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _data(card: Card) -> Iterator[Sequence[str]]:

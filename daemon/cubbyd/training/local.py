@@ -37,6 +37,7 @@ from cubbyd.taxonomy import CategoryId, Taxonomy
 from cubbyd.training.blend import fit_blend
 from cubbyd.training.head import Targets
 from cubbyd.training.learner import Learner, list_learners
+from cubbyd.training.validation import HeldOut, Tell, hold_out, tell_nobody
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -83,8 +84,8 @@ class _Material:
     """Checked examples, rendered, without repetitions."""
 
     mails: tuple[ClassifierInput, ...]
-    lines: tuple[int, ...]
-    """Where each stood in the file of examples, from 1; 0 where it was in none."""
+    examples: tuple[Example, ...]
+    """What each mail was made of."""
     subjects: tuple[str, ...]
     targets: Targets
     """Shape (mails, categories): which categories each mail has."""
@@ -112,7 +113,7 @@ class _Choice:
     loss: float
 
 
-def train_local(
+def train_local(  # noqa: PLR0913  all but the examples are told by name, and seldom
     examples: Sequence[Example],
     taxonomy: Taxonomy | None = None,
     *,
@@ -122,19 +123,21 @@ def train_local(
     source: str = "the examples",
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
+    tell: Tell = tell_nobody,
 ) -> LocalModel:
     """Train a model on labeled examples; the same examples and seed give the same model.
 
     An example with several labels counts for all of them with Labels.MANY, else for its first; one without a label is passed
     over. The categories are those of the taxonomy, or without one all that occur. With keep_subjects the model can show
-    examples by their subject, which is mail text; else by their line in the file. `source` names the examples in errors.
-    Where `way` has a first stage, the choice of the model and its calibration look at the second stage alone.
+    examples by their subject, which is mail text; else by their line in the file. `source` names the examples in errors, `tell`
+    is given what was said of held-out examples. Where `way` has a first stage, the choice of the model and its calibration look
+    at the second stage alone.
     Raises InputFileError where they cannot be learned from: fewer than two categories or too many, a category of the
     taxonomy without an example, a label that the taxonomy does not have, or no category with two examples.
     """
     material = _prepare(examples, taxonomy, labels, way, source)
     progress(f"{len(material.mails)} different examples in {len(material.categories)} categories")
-    choice = _cross_validate(material, seed, progress)
+    choice = _cross_validate(material, seed, progress, tell)
     vocabulary = learn_vocabulary(map(count_features, material.mails))
     progress(f"training on all examples with {len(vocabulary.words)} words and {len(vocabulary.grams)} character n-grams")
     rows = _build_matrix(vocabulary, map(count_features, material.mails))
@@ -189,7 +192,7 @@ def _prepare(examples: Sequence[Example], taxonomy: Taxonomy | None, labels: Lab
         targets[row, [places[label] for label in counted]] = True
     return _Material(
         mails=tuple(mail for mail, _, _ in different.values()),
-        lines=tuple(example.line for _, example, _ in different.values()),
+        examples=tuple(example for _, example, _ in different.values()),
         subjects=tuple(mail.subject[:LONGEST_SUBJECT] for mail, _, _ in different.values()),
         targets=targets,
         first=np.array([places[counted[0]] for _, _, counted in different.values()], dtype=np.int64),
@@ -214,7 +217,7 @@ def _keep_similar(material: _Material, rows: csr_array, words: int, seed: int, *
         columns=columns,
         values=values,
         labels=material.first[kept].astype(np.int32),
-        lines=np.array(material.lines, dtype=np.int32)[kept],
+        lines=np.array([material.examples[place].line for place in kept], dtype=np.int32),
         subjects=tuple(material.subjects[place] for place in kept) if with_subjects else (),
     )
 
@@ -260,7 +263,7 @@ def _fingerprint(examples: Iterable[Example]) -> str:
 # --- cross-validation --------------------------------------------------------------------------------------------------
 
 
-def _cross_validate(material: _Material, seed: int, progress: Callable[[str], None]) -> _Choice:
+def _cross_validate(material: _Material, seed: int, progress: Callable[[str], None], tell: Tell) -> _Choice:
     """Choose the model and how its margins become probabilities, and measure both on held-out examples.
 
     Each fold learns its own vocabulary: with words of the held-out examples in it, they would look stranger than later mail.
@@ -291,6 +294,7 @@ def _cross_validate(material: _Material, seed: int, progress: Callable[[str], No
         f"held-out accuracy {best.quality.accuracy:.3f}, macro-F1 {best.quality.macro_f1:.3f}, "
         f"calibration error {best.quality.calibration_error:.3f} ({best.learner.method}, C = {best.learner.strength})"
     )
+    tell(_hold_out(material, held_out, best, logits[best.learner][held_out], len(folds)))
     return best
 
 
@@ -303,6 +307,24 @@ def _fit(learner: Learner, rows: csr_array, places: Integers, material: _Materia
     first, second = np.flatnonzero(is_earlier), np.flatnonzero(~is_earlier)
     start = learner.train(rows[first], targets[first], is_one=is_one, seed=seed, balanced=balanced)
     return learner.carry_on(rows[second], targets[second], start)
+
+
+def _hold_out(material: _Material, places: Integers, choice: _Choice, logits: Logits, folds: int) -> HeldOut:
+    """Give the answers of the chosen model about the held-out examples at these places."""
+    several = material.labels is Labels.MANY
+    if several:
+        probabilities = sigmoid(logits * np.array(choice.slopes) + np.array(choice.shifts))
+    else:
+        probabilities = softmax((logits + choice.offsets) / choice.temperature)
+    return hold_out(
+        [material.examples[place] for place in places],
+        material.categories,
+        probabilities,
+        material.targets[places],
+        different=len(material.mails),
+        several=several,
+        folds=folds,
+    )
 
 
 def _assign_folds(labels: Integers, seed: int) -> Integers:

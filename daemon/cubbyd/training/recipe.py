@@ -28,7 +28,7 @@ from cubbyd.evaluation.kept import ask_all
 from cubbyd.evaluation.recipe import Trial
 from cubbyd.evaluation.score import judge
 from cubbyd.message import render_text
-from cubbyd.taxonomy import CategoryId
+from cubbyd.taxonomy import CategoryId, Taxonomy
 from cubbyd.training.local import USUAL_WAY, Way, train_local
 
 FEWEST_LEFT: Final = 10
@@ -133,6 +133,7 @@ def try_recipe(
     categories: tuple[CategoryId, ...],
     *,
     source: str,
+    taxonomy: Taxonomy | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Trial, LocalModel]:
@@ -144,7 +145,7 @@ def try_recipe(
     models = []
     for number, mix in enumerate(recipe.mixes, start=1):
         progress(f"training: {recipe.name}" + (f", draw {number} of {len(recipe.mixes)}" if len(recipe.mixes) > 1 else ""))
-        models.append(train_local(mix.examples, way=mix.way, source=source, seed=seed))
+        models.append(train_local(mix.examples, taxonomy, way=mix.way, source=source, seed=seed))
     bars = np.ones(len(categories))  # what would be filed is no part of this
     judged = [judge(ask_all(LocalClassifier(model), test, categories=categories).answers, bars) for model in models]
     return Trial(name=recipe.name, said=recipe.said, draws=tuple(judged)), models[0]
