@@ -350,7 +350,7 @@ def _map(evaluation: Evaluation) -> Iterator[Markup]:
     part = f"{len(atlas.labels)} of the {atlas.of} mails" if len(atlas.labels) < atlas.of else f"All {atlas.of} mails"
     yield tag(
         "p",
-        f"{part}, each by its right category; none was trained on. {axes} Both are drawn at the same size. Two dimensions show "
+        f"{part}, each by its right category. {axes} Both are drawn at the same size. Two dimensions show "
         "but a part of the differences: what lies together here may lie apart. Silhouette (1: each category is a lump of its "
         "own, 0: they touch, below: they mix) and neighbors are measured in all dimensions.",
         class_="faint",
