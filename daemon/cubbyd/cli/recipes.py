@@ -168,7 +168,7 @@ def _print(tasting: Tasting, skipped: list[Skipped], wish: Wish) -> None:
         ]
         for one in tasting.results
     ]
-    console().print(table("", ["", "accuracy", "macro-F1", "bias", "to the first", "p", "p of F1"], rows))
+    console().print(table("", ["", "accuracy", "macro-F1", "bias", "gain", "p", "p of F1"], rows))
     for one in tasting.results:
         low, high = one.trial.spread
         spread = f"; the mean of them, each alone {low:.3f} to {high:.3f}" if len(one.trial.draws) > 1 else ""
@@ -177,7 +177,10 @@ def _print(tasting: Tasting, skipped: list[Skipped], wish: Wish) -> None:
         click.echo(f"Not tried: {left.name}: {left.why}.")
     if tasting.big:
         click.echo(f"Bias: how many times as often as it is right a big category is chosen ({', '.join(tasting.big)}).")
-    click.echo(f"On {tasting.mails} test mails; 95 % intervals in brackets; p is corrected for the number of recipes.")
+    click.echo(
+        f"On {tasting.mails} test mails; each number has its 95 % interval behind it. Gain: points of accuracy more than the "
+        "first; p: whether that, or the gain in macro-F1, is chance, corrected for the number of recipes."
+    )
     click.echo(tasting.sentence)
     if wish.out is not None:
         click.echo(f"Wrote {wish.out}.")
@@ -186,10 +189,14 @@ def _print(tasting: Tasting, skipped: list[Skipped], wish: Wish) -> None:
 
 
 def _span(one: Estimate, digits: int = 3) -> str:
-    return f"{one.value:.{digits}f} [{one.low:.{digits}f}, {one.high:.{digits}f}]"
+    return f"{one.value:.{digits}f} {one.low:.{digits}f}-{one.high:.{digits}f}"
 
 
 def _against(gain: Gain | None) -> tuple[str, str, str]:
     if gain is None:
         return "", "", ""
-    return f"{100 * gain.accuracy.value:+.1f}", f"{gain.p_value:.2g}", f"{gain.p_macro_f1:.2g}"
+    return f"{100 * gain.accuracy.value:+.1f}", _chance(gain.p_value), _chance(gain.p_macro_f1)
+
+
+def _chance(p_value: float) -> str:
+    return f"{p_value:.2g}" if p_value >= 0.001 else "<0.001"  # noqa: PLR2004
