@@ -54,6 +54,9 @@ SETTLED = frozenset({State.FILED, State.HELD})
 TOUCHED_BY_PEOPLE = frozenset({State.GONE})
 """A person handled these before cubbyd could."""
 
+IN_HAND = UNFILED
+"""Not done with: its row is needed, however old."""
+
 VOIDABLE = WAITING | {State.QUARANTINED}
 """What a new UIDVALIDITY makes void; unfinished mail is looked for first."""
 

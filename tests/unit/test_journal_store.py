@@ -26,7 +26,7 @@ from cubbyd.journal.schema import SCHEMA_VERSION, metadata
 from cubbyd.journal.store import DATABASE_NAME, LOCK_NAME, migration_config
 from cubbyd.lifecycle import State
 
-RELEASED = ("0001", "0002")
+RELEASED = ("0001", "0002", "0003")
 
 HOLDER = """
 import sys, time

@@ -33,6 +33,7 @@ COMMANDS = {
     "status": "Show how each mailbox is doing.",
     "history": "Show what went where, and why.",
     "retry": "Give quarantined mail another chance.",
+    "state": "Look after the state file: back up, check, prune.",
 }
 
 

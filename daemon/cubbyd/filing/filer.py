@@ -64,6 +64,8 @@ class Filer:
         last_uid, has_changed = self._journal.open_folder(self._name, self._inbox, uidvalidity, now)
         uids = context.mailbox.all_uids() if full_scan or has_changed or last_uid == 0 else context.mailbox.uids_above(last_uid)
         context.report.found += self._journal.record_scan(self._name, self._inbox, uidvalidity, uids, now)
+        if full_scan:
+            self._journal.note_left(self._name, self._inbox, uidvalidity, uids, now)
 
     def _work(self, context: PassContext) -> None:
         """Judge and file in turns, so that filing begins early and new mail is met on the way."""

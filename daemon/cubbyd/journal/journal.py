@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from cubbyd.errors import IllegalTransition
 from cubbyd.journal.record import Change, PollOutcome, Record
 from cubbyd.journal.schema import folder, message, poll
-from cubbyd.lifecycle import UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
+from cubbyd.lifecycle import SETTLED, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
 
 PARAMETERS_AT_ONCE = 500
@@ -92,6 +92,32 @@ class Journal:
                 .values(last_uid=new[-1])
             )
             return len(new)
+
+    def note_left(self, mailbox: str, name: str, uidvalidity: int, uids: Iterable[int], now: datetime) -> None:
+        """After a look through the whole inbox: note which of the mails that were left in it have left it since.
+
+        One that shows again was never away: a server may leave a mail out of an answer. Mail of an older UIDVALIDITY has left
+        in any case: it is on record anew.
+        """
+        here = set(uids)
+        query = sa.select(message.c.id, message.c.uidvalidity, message.c.uid, message.c.left_at).where(
+            message.c.mailbox == mailbox,
+            message.c.folder == name,
+            message.c.target_folder.is_(None),
+            message.c.state.in_(SETTLED),
+        )
+        with self._engine.begin() as connection:
+            left, back = [], []
+            for row in connection.execute(query):
+                is_here = row.uidvalidity == uidvalidity and row.uid in here
+                if is_here and row.left_at is not None:
+                    back.append({"row": row.id, "at": None})
+                elif not is_here and row.left_at is None:
+                    left.append({"row": row.id, "at": now})
+            for changes in (left, back):
+                if changes:
+                    statement = message.update().where(message.c.id == sa.bindparam("row")).values(left_at=sa.bindparam("at"))
+                    connection.execute(statement, changes)
 
     # --- work to be done ---------------------------------------------------------------------------------------------
 

@@ -49,6 +49,8 @@ class Record:
     """Held, it is left as it is."""
     urgent: str | None = None
     """Why a person should look soon."""
+    left_at: datetime | None = None
+    """When it was first missed in the inbox, of a mail that was left there."""
 
     @property
     def is_decided(self) -> bool:

@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 """The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
 
 
@@ -90,6 +90,8 @@ message = Table(
     Column("others", JSON(none_as_null=True)),
     Column("stays", Boolean),
     Column("urgent", String),
+    # since when it is no longer in the inbox, where it was left there
+    Column("left_at", UtcDateTime),
     UniqueConstraint("mailbox", "folder", "uidvalidity", "uid"),
     Index(None, "mailbox", "state"),
     Index(None, "fingerprint"),
