@@ -12,6 +12,7 @@ from cubbyd.filing.context import PassContext, PassReport
 from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, PART_OUTAGE, judge_some
 from cubbyd.filing.plan import Rules
 from cubbyd.filing.recover import recover
+from cubbyd.filing.undo import UndoContext, finish
 from cubbyd.journal import Journal
 from cubbyd.mailbox import Mailbox
 
@@ -40,6 +41,9 @@ class Filer:
         With full_scan, compare the whole inbox with the record, so that a mail below the watermark is found too.
         Raises MailboxError's kinds; the journal then knows what was in hand, and the next pass settles it.
         """
+        begun = UndoContext(name=self._name, inbox=self._inbox, mailbox=mailbox, journal=self._journal, clock=self._clock)
+        if not self._rules.observe:
+            finish(begun)
         status = mailbox.select(self._inbox, read_only=self._rules.observe)
         context = PassContext(
             name=self._name,
@@ -52,6 +56,7 @@ class Filer:
             should_stop=self._should_stop,
             status=status,
         )
+        context.report.problems += begun.problems
         if not self._rules.observe:
             recover(context)
         self._scan(context, full_scan=full_scan)

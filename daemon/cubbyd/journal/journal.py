@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from cubbyd.errors import IllegalTransition
-from cubbyd.journal.record import Change, PollOutcome, Record
-from cubbyd.journal.schema import folder, message, poll
-from cubbyd.lifecycle import SETTLED, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
+from cubbyd.journal.record import Change, PollOutcome, Record, Selection, Undo
+from cubbyd.journal.schema import folder, message, poll, undo
+from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
 
 PARAMETERS_AT_ONCE = 500
@@ -104,7 +104,7 @@ class Journal:
             message.c.mailbox == mailbox,
             message.c.folder == name,
             message.c.target_folder.is_(None),
-            message.c.state.in_(SETTLED),
+            message.c.state.in_(SETTLED | TAKEN_BACK),
         )
         with self._engine.begin() as connection:
             left, back = [], []
@@ -228,6 +228,73 @@ class Journal:
                 rows = [{"row": change.id, **{f"new_{name}": change.fields[name] for name in names}} for change in group]
                 if connection.execute(statement, rows).rowcount != len(group):
                     raise IllegalTransition(f"{len(group)} mails cannot all become {to}: {[change.id for change in group]}")
+
+    # --- taking back -------------------------------------------------------------------------------------------------
+
+    def last_run(self, mailbox: str) -> int:
+        """Give the number of the last pass that filed anything; 0 where there was none."""
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.max(message.c.run)).where(message.c.mailbox == mailbox)) or 0
+
+    def undoable(self, mailbox: str, wanted: Selection) -> list[Record]:
+        """Give the mails of a mailbox that fit, and to which something was done that can be taken back, oldest first."""
+        model = message.c.prediction["provenance"]["model"].as_string()
+        exact = {"uid": message.c.uid, "run": message.c.run, "category": message.c.category, "model": model}
+        conditions = [column == value for name, column in exact.items() if (value := getattr(wanted, name)) is not None]
+        filed = sa.func.coalesce(message.c.filed_at, message.c.changed_at, type_=message.c.changed_at.type)
+        if wanted.since is not None:
+            conditions.append(filed >= wanted.since)
+        if wanted.until is not None:
+            conditions.append(filed < wanted.until)
+        query = sa.select(message).where(
+            message.c.mailbox == mailbox,
+            message.c.state.in_(SETTLED),
+            sa.or_(message.c.target_folder.is_not(None), message.c.keyword.is_not(None)),
+            *conditions,
+        )
+        return self._records(query.order_by(message.c.id))
+
+    def begin_undo(self, wanted: Selection, now: datetime, *, again: bool) -> int:
+        """Put an undo on record; give its number."""
+        with self._engine.begin() as connection:
+            number = connection.execute(undo.insert().values(begun_at=now, selection=str(wanted), again=again)).lastrowid
+        return int(number)
+
+    def undos(self) -> list[Undo]:
+        """Give the undos on record, newest first."""
+        mails = sa.select(sa.func.count()).where(message.c.undo_id == undo.c.id).scalar_subquery().label("mails")
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(undo, mails).order_by(undo.c.id.desc())).mappings()
+            return [Undo(**row) for row in rows]
+
+    def undoing(self, mailbox: str) -> list[Record]:
+        """Give the mails that are being taken back, and perhaps were, when something broke off."""
+        query = sa.select(message).where(message.c.mailbox == mailbox, message.c.state.in_(BEING_UNDONE))
+        return self._records(query.order_by(message.c.id))
+
+    def note_back(self, uids: Mapping[int, int]) -> None:
+        """Put on record under which UID each mail lies in the inbox again, before its original is removed."""
+        if not uids:
+            return
+        with self._engine.begin() as connection:
+            connection.execute(
+                message.update().where(message.c.id == sa.bindparam("row")).values(back_uid=sa.bindparam("uid_in_inbox")),
+                [{"row": row, "uid_in_inbox": uid} for row, uid in uids.items()],
+            )
+
+    def inbox_uids(self, mailbox: str, name: str, uidvalidity: int, uid_from: int) -> set[int]:
+        """Give the UIDs in the inbox, from one on, that are mails on record: found there, or taken back to it."""
+        found = sa.select(message.c.uid).where(
+            message.c.mailbox == mailbox,
+            message.c.folder == name,
+            message.c.uidvalidity == uidvalidity,
+            message.c.uid >= uid_from,
+        )
+        back = sa.select(message.c.back_uid).where(
+            message.c.mailbox == mailbox, message.c.back_uidvalidity == uidvalidity, message.c.back_uid >= uid_from
+        )
+        with self._engine.connect() as connection:
+            return {*connection.scalars(found), *connection.scalars(back)}
 
     # --- polls -------------------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from cubbyd.errors import InputFileError, StateError
 from cubbyd.journal.schema import SCHEMA_VERSION
 from cubbyd.journal.store import BUSY_SECONDS, DATABASE_NAME
-from cubbyd.lifecycle import IN_HAND, SETTLED, UNFINISHED, State
+from cubbyd.lifecycle import IN_HAND, SETTLED, TAKEN_BACK, UNFINISHED, State
 
 OWNER_ALONE = 0o600
 
@@ -248,11 +248,15 @@ def _strangers(connection: sqlite3.Connection, mailboxes: Sequence[str]) -> Iter
 
 _OLD = f"changed_at < :before AND state NOT IN ({_listed(IN_HAND)})"
 _MAY_BE_IN_INBOX = f"""
-    state IN ({_listed(SETTLED)}) AND target_folder IS NULL AND (left_at IS NULL OR left_at >= :before)
+    state IN ({_listed(SETTLED | TAKEN_BACK)}) AND target_folder IS NULL AND (left_at IS NULL OR left_at >= :before)
 """
 """Without its row such a mail would be taken for a new one at the next look through the whole inbox, and be filed again."""
 
 _GOES = f"{_OLD} AND NOT ({_MAY_BE_IN_INBOX})"
+
+_UNDOS_GO = """
+    DELETE FROM undo WHERE begun_at < :before AND id NOT IN (SELECT undo_id FROM message WHERE undo_id IS NOT NULL)
+"""
 
 
 def prune(directory: Path, before: datetime, *, dry_run: bool) -> Pruned:
@@ -271,6 +275,7 @@ def prune(directory: Path, before: datetime, *, dry_run: bool) -> Pruned:
         connection.execute("BEGIN IMMEDIATE")
         (old,) = connection.execute("SELECT count(*) FROM message WHERE changed_at < :before", at).fetchone()
         mails = connection.execute(f"DELETE FROM message WHERE {_GOES}", at).rowcount  # noqa: S608  (our own words)
+        connection.execute(_UNDOS_GO, at)
         connection.execute("ROLLBACK" if dry_run else "COMMIT")
         if not dry_run:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # else the old pages stay in the log for a while

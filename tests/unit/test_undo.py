@@ -1,0 +1,504 @@
+"""What was filed is taken back: by one mail, a run, a category, a time, a model; what a person touched since is left alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.mail import RECEIVED, mail
+from tests.rig import Office, rules, words_classifier
+
+from cubbyd.errors import CommandRefused, CubbydError, MailboxUnavailable
+from cubbyd.filing.undo import Fate, Found, UndoContext, finish, survey, take_back
+from cubbyd.journal import Journal, Record, Selection
+from cubbyd.lifecycle import State
+from cubbyd.testing import DELETED, FakeServer, HandClock
+
+MAILS = {"ill again": "Absence", "ill today": "Absence", "the invoice": "Billing", "hello": "INBOX"}
+ALL = Selection(since=RECEIVED - timedelta(days=365))
+
+
+def server(**capabilities: bool) -> FakeServer:
+    made = FakeServer(**capabilities)
+    for number, subject in enumerate(MAILS):
+        made.deliver(mail(subject, number=number), RECEIVED)
+    return made
+
+
+@pytest.fixture
+def found() -> FakeServer:
+    return server()
+
+
+@pytest.fixture
+def office(tmp_path: Path, found: FakeServer) -> Office:
+    """Three mails are filed, and one is left in the inbox."""
+    made = Office(state=tmp_path / "state", connect=found.connect, clock=HandClock())
+    made.run()
+    later(made)
+    return made
+
+
+def later(office: Office, seconds: float = 60) -> None:
+    assert isinstance(office.clock, HandClock)
+    office.clock.advance(seconds)
+
+
+def subject(raw: bytes) -> str:
+    return raw.split(b"Subject: ")[1].split(b"\r\n")[0].decode()
+
+
+def places(found: FakeServer) -> Counter[tuple[str, str]]:
+    return Counter((name, subject(one.raw)) for name, folder in found.folders.items() for one in folder.mails.values())
+
+
+def flags(found: FakeServer, folder: str) -> dict[str, set[str]]:
+    return {subject(one.raw): one.flags for one in found.folders[folder].mails.values()}
+
+
+def with_context(office: Office, work: Callable[[UndoContext], None]) -> UndoContext:
+    journal, mailbox = office.journal(), office.connect()
+    context = UndoContext(name="office", inbox="INBOX", mailbox=mailbox, journal=journal, clock=office.clock)
+    try:
+        work(context)
+    finally:
+        mailbox.close()
+        journal.close()
+    return context
+
+
+def look(office: Office, wanted: Selection = ALL) -> list[Found]:
+    seen: list[Found] = []
+    with_context(office, lambda context: seen.extend(survey(context, context.journal.undoable("office", wanted))))
+    return seen
+
+
+def undo(office: Office, wanted: Selection = ALL, *, again: bool = False) -> UndoContext:
+    def work(context: UndoContext) -> None:
+        where = survey(context, context.journal.undoable("office", wanted))
+        number = context.journal.begin_undo(wanted, office.clock.now(), again=again)
+        take_back(context, where, undo=number, again=again)
+
+    context = with_context(office, work)
+    later(office)
+    return context
+
+
+def states(office: Office) -> Counter[State]:
+    return Counter(record.state for record in office.records())
+
+
+# --- what is taken back ------------------------------------------------------------------------------------------------
+
+
+def test_everything_goes_back_and_the_next_passes_leave_it_there(office: Office, found: FakeServer) -> None:
+    assert places(found) == Counter({(folder, name): 1 for name, folder in MAILS.items()})
+
+    assert len(undo(office).undone) == 3
+
+    assert places(found) == Counter({("INBOX", name): 1 for name in MAILS})
+    for _ in range(2):
+        office.run(full_scan=True)
+        later(office)
+    assert places(found) == Counter({("INBOX", name): 1 for name in MAILS})
+    assert states(office) == {State.UNDONE: 3, State.HELD: 4}
+    assert Counter(record.hold for record in office.records() if record.state is State.HELD) == {
+        "taken back by an undo": 3,
+        "unsure": 1,
+    }
+
+
+def test_nobody_asks_the_classifier_again_for_what_was_taken_back(office: Office) -> None:
+    undo(office)
+    office.classifier = words_classifier()
+    office.run()
+    assert office.classifier.asked == []
+
+
+def test_with_again_a_better_model_files_it_anew(office: Office, found: FakeServer) -> None:
+    undo(office, Selection(category="absence"), again=True)
+    office.classifier = words_classifier(ill="meals")
+
+    office.run()
+    later(office)
+    office.run(full_scan=True)
+
+    assert places(found) == Counter(
+        {("Meals", "ill again"): 1, ("Meals", "ill today"): 1, ("Billing", "the invoice"): 1, ("INBOX", "hello"): 1}
+    )
+    assert sorted(office.classifier.asked) == ["ill again", "ill today"]
+
+
+def test_what_was_filed_anew_and_put_back_by_a_person_stays_there(office: Office, found: FakeServer) -> None:
+    undo(office, Selection(category="billing"), again=True)
+    office.run()
+    later(office)
+    found.drag(max(found.folders["Billing"].mails), "Billing", "INBOX")
+    office.run()
+    assert ("INBOX", "the invoice") in places(found)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "back"),
+    [
+        (Selection(uid=3), {"the invoice"}),
+        (Selection(category="absence"), {"ill again", "ill today"}),
+        (Selection(run=1), {"ill again", "ill today", "the invoice"}),
+        (Selection(run=2), {"no milk"}),
+        (Selection(model="words-1"), {"ill again", "ill today", "the invoice", "no milk"}),
+        (Selection(model="words-2"), set()),
+        (Selection(run=1, category="billing"), {"the invoice"}),
+        (Selection(category="pickup"), set()),
+    ],
+    ids=str,
+)
+def test_a_selection_takes_back_what_fits_it_and_nothing_else(
+    office: Office, found: FakeServer, wanted: Selection, back: set[str]
+) -> None:
+    found.deliver(mail("no milk", number=9), RECEIVED)
+    office.run()
+    undo(office, wanted)
+    assert {name for folder, name in places(found) if folder == "INBOX"} == back | {"hello"}
+
+
+def test_a_time_range_counts_from_when_the_mail_was_filed(office: Office, found: FakeServer) -> None:
+    later(office, 3600)
+    noon = office.clock.now()
+    found.deliver(mail("no milk", number=9), RECEIVED)
+    office.run()
+    assert {one.record.category for one in look(office, Selection(until=noon))} == {"absence", "billing"}
+    assert {one.record.category for one in look(office, Selection(since=noon))} == {"meals"}
+
+
+def test_mail_in_the_review_folder_comes_back_too(tmp_path: Path, found: FakeServer) -> None:
+    office = Office(state=tmp_path / "review", connect=found.connect, rules=rules(review="Review"), clock=HandClock())
+    office.run()
+    undo(office)
+    assert places(found) == Counter({("INBOX", name): 1 for name in MAILS})
+
+
+@pytest.mark.parametrize("capabilities", [{}, {"move": False}, {"move": False, "uidplus": False}], ids=str)
+def test_any_server_gives_its_mail_back(tmp_path: Path, capabilities: dict[str, bool]) -> None:
+    found = server(**capabilities)
+    office = Office(state=tmp_path / "state", connect=found.connect, clock=HandClock())
+    office.run()
+    later(office)
+    undo(office)
+    office.run()
+    live = Counter(
+        (name, subject(one.raw))
+        for name, folder in found.folders.items()
+        for one in folder.mails.values()
+        if DELETED not in one.flags
+    )
+    assert live == Counter({("INBOX", name): 1 for name in MAILS})
+
+
+def test_days_later_on_a_renumbered_folder_the_mail_is_found_by_what_it_is(office: Office, found: FakeServer) -> None:
+    later(office, 9 * 86_400)
+    found.renumber("Absence")
+    found.folders["Absence"].add(found.folders["Absence"].mails.pop(1))
+    undo(office)
+    assert places(found) == Counter({("INBOX", name): 1 for name in MAILS})
+
+
+# --- keywords ----------------------------------------------------------------------------------------------------------
+
+
+def test_our_keywords_go_and_those_of_people_stay(tmp_path: Path, found: FakeServer) -> None:
+    office = Office(state=tmp_path / "labels", connect=found.connect, rules=rules(label=True), clock=HandClock())
+    office.run()
+    found.folders["Billing"].mails[1].flags |= {"$label1", "\\Seen"}
+    assert "cubbyd-billing" in flags(found, "Billing")["the invoice"]
+
+    undo(office)
+
+    assert flags(found, "INBOX")["the invoice"] == {"$label1", "\\Seen"}
+    assert flags(found, "INBOX")["ill again"] == set()
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_labeled_mail_in_the_inbox_loses_its_label_and_gets_another_only_where_that_is_wanted(
+    tmp_path: Path, found: FakeServer, *, again: bool
+) -> None:
+    labeling = rules(move=False, label=True)
+    office = Office(state=tmp_path / "labels", connect=found.connect, rules=labeling, clock=HandClock())
+    office.run()
+    undo(office, Selection(category="absence"), again=again)
+    assert flags(found, "INBOX")["ill again"] == set()
+    office.classifier = words_classifier(ill="meals")
+
+    office.run(full_scan=True)
+
+    assert flags(found, "INBOX")["ill again"] == ({"cubbyd-meals"} if again else set())
+    assert flags(found, "INBOX")["the invoice"] == {"cubbyd-billing"}
+
+
+# --- people ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_people_moved_or_deleted_since_is_left_alone_and_said_where(office: Office, found: FakeServer) -> None:
+    absence = found.folders["Absence"]
+    first, second = sorted(absence.mails)
+    found.drag(first, "Absence", "Desk")
+    absence.mails[second].flags.add(DELETED)
+    found.folders["Billing"].mails.clear()
+    before = places(found)
+
+    fates = {one.record.uid: (one.fate, one.folder) for one in look(office)}
+    undo(office)
+
+    assert fates == {1: (Fate.ELSEWHERE, "Desk"), 2: (Fate.DELETED, "Absence"), 3: (Fate.GONE, None)}
+    assert places(found) == before
+    assert states(office)[State.FILED] == 3
+
+
+def test_what_a_person_put_back_already_is_left_alone(office: Office, found: FakeServer) -> None:
+    found.drag(1, "Billing", "INBOX")
+    (billing,) = look(office, Selection(category="billing"))
+    assert (billing.fate, billing.folder) == (Fate.ELSEWHERE, "INBOX")
+
+
+def test_what_a_person_takes_between_the_look_and_the_deed_is_let_go_of(office: Office, found: FakeServer) -> None:
+    def work(context: UndoContext) -> None:
+        where = survey(context, context.journal.undoable("office", Selection(category="billing")))
+        found.drag(1, "Billing", "Desk")
+        take_back(context, where, undo=1, again=False)
+
+    with_context(office, work)
+
+    assert ("Desk", "the invoice") in places(found)
+    assert states(office)[State.GONE] == 1
+
+
+def test_a_look_changes_nothing(office: Office, found: FakeServer) -> None:
+    before = places(found), office.records()
+    assert [one.fate for one in look(office)] == [Fate.BACK] * 3
+    assert (places(found), office.records()) == before
+
+
+def test_of_two_mails_that_differ_in_nothing_each_comes_back_once(tmp_path: Path) -> None:
+    found = FakeServer()
+    for _ in range(2):
+        found.deliver(mail("ill again"), RECEIVED)
+    office = Office(state=tmp_path / "state", connect=found.connect, clock=HandClock())
+    office.run()
+    later(office)
+    undo(office, Selection(uid=1), again=True)
+    office.run()
+    later(office)
+    assert places(found) == {("Absence", "ill again"): 2}
+    undo(office)
+    assert places(found) == {("INBOX", "ill again"): 2}
+
+
+# --- servers that refuse, and processes that die -----------------------------------------------------------------------
+
+
+def test_what_the_server_refuses_stays_filed_and_can_be_tried_again_by_the_same_words(
+    office: Office, found: FakeServer
+) -> None:
+    until = office.clock.now()
+
+    def full(command: str) -> None:
+        if command == "move":
+            raise CommandRefused("over quota", code="OVERQUOTA")
+
+    found.fault = full
+    problems: Sequence[CubbydError] = undo(office, Selection(until=until)).problems
+    found.fault = lambda _: None
+
+    assert {str(problem) for problem in problems} == {"over quota"}
+    assert states(office)[State.FILED] == 3
+    assert len(undo(office, Selection(until=until)).undone) == 3
+    assert places(found) == Counter({("INBOX", name): 1 for name in MAILS})
+
+
+def test_a_move_of_which_the_server_says_nothing_is_looked_up(office: Office, found: FakeServer) -> None:
+    class Silent(type(found.connect())):  # type: ignore[misc]
+        def move(self, uids: Sequence[int], folder: str) -> dict[int, int]:
+            super().move(uids, folder)
+            return {}
+
+    office.connect = lambda: Silent(found)
+    assert len(undo(office).undone) == 3
+    assert places(found) == Counter({("INBOX", name): 1 for name in MAILS})
+
+
+class Death(BaseException):
+    """The process is gone."""
+
+
+COMMITS = ("advance", "note_back", "begin_undo")
+
+
+class DyingJournal:
+    """A journal whose process dies before or after its n-th commit."""
+
+    def __init__(self, journal: Journal, tick: Callable[[str], None]) -> None:
+        self._journal, self._tick = journal, tick
+
+    def __getattr__(self, name: str) -> object:
+        method = getattr(self._journal, name)
+        if name not in COMMITS:
+            return method
+
+        def commit(*arguments: object, **named: object) -> object:
+            self._tick(f"before {name}")
+            result = method(*arguments, **named)
+            self._tick(f"after {name}")
+            return result
+
+        return commit
+
+
+class Fuse:
+    """Counts steps, and burns through at one of them."""
+
+    def __init__(self, burns_at: int | None, death: Callable[[], BaseException]) -> None:
+        self.steps: list[str] = []
+        self._burns_at, self._death = burns_at, death
+
+    def __call__(self, step: str) -> None:
+        self.steps.append(step)
+        if len(self.steps) == self._burns_at:
+            raise self._death()
+
+
+def die_undoing(office: Office, found: FakeServer, fuse_for: str, burns_at: int | None, *, again: bool) -> list[str]:
+    commands = fuse_for == "commands"
+    fuse = Fuse(burns_at, (lambda: MailboxUnavailable("cut")) if commands else Death)
+    if commands:
+        found.fault = fuse
+
+    def work(context: UndoContext) -> None:
+        if not commands:
+            context = replace(context, journal=DyingJournal(context.journal, fuse))  # type: ignore[arg-type]
+        where = survey(context, context.journal.undoable("office", ALL))
+        number = context.journal.begin_undo(ALL, office.clock.now(), again=again)
+        take_back(context, where, undo=number, again=again)
+
+    try:
+        with_context(office, work)
+    except (Death, MailboxUnavailable):
+        pass
+    finally:
+        found.fault = lambda _: None
+    later(office)
+    return fuse.steps
+
+
+SETUPS = {
+    "move": (rules(), {}),
+    "copy and expunge": (rules(), {"move": False}),
+    "copy without uidplus": (rules(), {"move": False, "uidplus": False}),
+    "label and move": (rules(label=True), {}),
+    "label": (rules(move=False, label=True), {}),
+}
+
+
+def filed(folder: Path, setup: str) -> tuple[Office, FakeServer]:
+    wanted, capabilities = SETUPS[setup]
+    found = server(**capabilities)
+    office = Office(state=folder, connect=found.connect, rules=wanted, clock=HandClock())
+    office.run()
+    later(office)
+    for one in found.folders.values():  # without UIDPLUS originals lie there marked; a client's expunge takes them
+        one.mails = {uid: each for uid, each in one.mails.items() if DELETED not in each.flags}
+    return office, found
+
+
+@pytest.mark.parametrize("fuse_for", ["commands", "commits"])
+@pytest.mark.parametrize("setup", SETUPS)
+def test_whatever_step_it_dies_at_every_mail_is_in_one_place_and_an_undo_finishes(
+    setup: str, fuse_for: str, tmp_path: Path
+) -> None:
+    counted, on = filed(tmp_path / "count", setup)
+    steps = die_undoing(counted, on, fuse_for, None, again=False)
+    assert len(steps) > 5
+    for burns_at in range(1, len(steps) + 1):
+        office, found = filed(tmp_path / str(burns_at), setup)
+        die_undoing(office, found, fuse_for, burns_at, again=False)
+        at = f"died at {steps[burns_at - 1]}"
+
+        office.run()  # the daemon, started again
+        later(office)
+        assert not [record for record in office.records() if record.state is State.UNDOING], at
+        assert Counter({name: count for (_, name), count in live(found).items()}) == Counter(dict.fromkeys(MAILS, 1)), at
+        undo(office)
+        office.run(full_scan=True)
+
+        assert live(found) == Counter({("INBOX", name): 1 for name in MAILS}), at
+        ours = {flag for one in found.folders["INBOX"].mails.values() for flag in one.flags if flag.startswith("cubbyd")}
+        assert not ours, at
+        assert office.run(full_scan=True).became == {}, at
+
+
+def live(found: FakeServer) -> Counter[tuple[str, str]]:
+    """Where mail lies that is not marked as deleted: without UIDPLUS our originals stay, marked."""
+    return Counter(
+        (name, subject(one.raw))
+        for name, folder in found.folders.items()
+        for one in folder.mails.values()
+        if DELETED not in one.flags
+    )
+
+
+def test_a_death_in_the_middle_of_a_move_back_leaves_both_copies_and_one_is_removed(office: Office, found: FakeServer) -> None:
+    billing = dict(found.folders["Billing"].mails)
+
+    def half_a_move(command: str) -> None:
+        if command == "move:done" and not found.folders["Billing"].mails:
+            found.folders["Billing"].mails |= billing
+            raise MailboxUnavailable("killed")
+
+    found.fault = half_a_move
+    with pytest.raises(MailboxUnavailable):
+        undo(office, Selection(category="billing"))
+    found.fault = lambda _: None
+    assert places(found)["INBOX", "the invoice"] == places(found)["Billing", "the invoice"] == 1
+
+    office.run()
+
+    assert places(found)["INBOX", "the invoice"] == 1
+    assert places(found)["Billing", "the invoice"] == 0
+
+
+def test_a_begun_undo_is_finished_also_with_again(office: Office, found: FakeServer) -> None:
+    die_undoing(office, found, "commits", 6, again=True)
+    assert State.UNDOING in states(office)
+    office.classifier = words_classifier(ill="meals", invoice="meals")
+    office.run()
+    later(office)
+    assert places(found)["INBOX", "hello"] == 1
+    assert not [one for one in places(found) if one[0] == "INBOX" and one[1] != "hello"]
+
+
+# --- the record --------------------------------------------------------------------------------------------------------
+
+
+def test_an_undo_is_on_record_with_what_it_was_asked_for(office: Office) -> None:
+    undo(office, Selection(category="absence", mailbox="office"))
+    journal = office.journal()
+    (recorded,) = journal.undos()
+    journal.close()
+    assert (recorded.id, recorded.selection, recorded.again, recorded.mails) == (
+        1,
+        "--mailbox office --category absence",
+        False,
+        2,
+    )
+    back: list[Record] = [record for record in office.records() if record.undo_id == 1]
+    assert [record.state for record in back] == [State.UNDONE, State.UNDONE]
+    assert all(record.back_uid and record.filed_at for record in back)
+
+
+def test_finishing_where_nothing_was_begun_touches_no_server(office: Office, found: FakeServer) -> None:
+    commands: list[str] = []
+    found.fault = commands.append
+    with_context(office, finish)
+    assert commands == []
