@@ -13,7 +13,8 @@ from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, PART_OUTAGE, judge_some
 from cubbyd.filing.plan import Rules
 from cubbyd.filing.recover import recover
 from cubbyd.filing.undo import UndoContext, finish
-from cubbyd.journal import Journal
+from cubbyd.journal import Change, Journal
+from cubbyd.lifecycle import State
 from cubbyd.mailbox import Mailbox
 
 
@@ -71,6 +72,16 @@ class Filer:
         context.report.found += self._journal.record_scan(self._name, self._inbox, uidvalidity, uids, now)
         if full_scan:
             self._journal.note_left(self._name, self._inbox, uidvalidity, uids, now)
+            self._let_go(context)
+
+    def _let_go(self, context: PassContext) -> None:
+        """Settle quarantined mail that a person has taken out of the inbox: nobody waits for it any more."""
+        waiting = [one for one in self._journal.quarantined(self._name) if one.uidvalidity == context.status.uidvalidity]
+        present = context.mailbox.present([one.uid for one in waiting]) if waiting else set()
+        gone = [one for one in waiting if one.uid not in present]
+        self._journal.advance([Change(id=one.id, to=State.GONE) for one in gone], self._clock.now())
+        for one in gone:
+            context.note(one, State.GONE)
 
     def _work(self, context: PassContext) -> None:
         """Judge and file in turns, so that filing begins early and new mail is met on the way."""

@@ -1,7 +1,19 @@
 """The state file: a durable record of each mail's life, so that none is handled twice or lost."""
 
 from cubbyd.journal.journal import Journal
-from cubbyd.journal.record import Change, PollOutcome, Record, Selection, Undo
-from cubbyd.journal.store import open_database, state_lock
+from cubbyd.journal.record import MARKED_DELETED, Change, PollOutcome, Record, Selection, Undo, Wait
+from cubbyd.journal.store import is_locked, open_database, state_lock
 
-__all__ = ["Change", "Journal", "PollOutcome", "Record", "Selection", "Undo", "open_database", "state_lock"]
+__all__ = [
+    "MARKED_DELETED",
+    "Change",
+    "Journal",
+    "PollOutcome",
+    "Record",
+    "Selection",
+    "Undo",
+    "Wait",
+    "is_locked",
+    "open_database",
+    "state_lock",
+]

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cubbyd.errors import IllegalTransition
-from cubbyd.journal.record import Change, PollOutcome, Record, Selection, Undo
+from cubbyd.journal.record import MARKED_DELETED, Change, PollOutcome, Record, Selection, Undo, Wait
 from cubbyd.journal.schema import folder, message, poll, undo
 from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
@@ -338,9 +338,34 @@ class Journal:
     def oldest_unfiled(self, mailbox: str) -> datetime | None:
         """Tell when the oldest mail came in that staff may still wait for."""
         came = sa.func.coalesce(message.c.received_at, message.c.seen_at, type_=message.c.seen_at.type)
-        query = sa.select(sa.func.min(came)).where(message.c.mailbox == mailbox, message.c.state.in_(UNFILED))
+        query = sa.select(sa.func.min(came)).where(message.c.mailbox == mailbox, message.c.state.in_(UNFILED), _is_wanted())
         with self._engine.connect() as connection:
             return connection.scalar(query)
+
+    def wait(self, mailbox: str, states: Iterable[State]) -> Wait | None:
+        """Tell of the mails that wait in one of these states; None where none does."""
+        waits = message.c.mailbox == mailbox, message.c.state.in_(list(states)), _is_wanted()
+        first = sa.select(message.c.seen_at, message.c.error).where(*waits).order_by(message.c.seen_at, message.c.id).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(first).one_or_none()
+            if row is None:
+                return None
+            mails = connection.scalar(sa.select(sa.func.count()).select_from(message).where(*waits)) or 0
+        return Wait(mails=mails, since=row.seen_at, error=row.error)
+
+    def last_change(self, mailbox: str, states: Iterable[State] = State) -> datetime | None:
+        """Tell when something last happened to a mail that is now in one of these states."""
+        query = sa.select(sa.func.max(message.c.changed_at)).where(
+            message.c.mailbox == mailbox, message.c.state.in_(list(states))
+        )
+        with self._engine.connect() as connection:
+            changed: datetime | None = connection.scalar(query)
+            return changed
+
+    def quarantined(self, mailbox: str) -> list[Record]:
+        """Give the mails whose attempts are used up."""
+        query = sa.select(message).where(message.c.mailbox == mailbox, message.c.state == State.QUARANTINED)
+        return self._records(query.order_by(message.c.id))
 
     def retry_quarantined(self, mailbox: str, now: datetime) -> int:
         """Give quarantined mail a new budget of attempts; give how many there were."""
@@ -368,6 +393,11 @@ class Journal:
     def _records(self, query: sa.Select[Any]) -> list[Record]:
         with self._engine.connect() as connection:
             return [Record(**{**row, "state": State(row["state"])}) for row in connection.execute(query).mappings()]
+
+
+def _is_wanted() -> sa.ColumnElement[bool]:
+    """Pass over what somebody marked as deleted: nobody waits for it."""
+    return sa.or_(message.c.error.is_(None), message.c.error != MARKED_DELETED)
 
 
 def _is_one_of(states: Iterable[State]) -> sa.ColumnElement[bool]:

@@ -93,6 +93,21 @@ class PollOutcome:
     error: str | None
 
 
+MARKED_DELETED = "marked as deleted"
+"""The error of a mail that somebody marked \\Deleted: it is left alone, and nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The mails of a mailbox that wait to be filed."""
+
+    mails: int
+    since: datetime
+    """Since when the first of them is known."""
+    error: str | None
+    """Why that one was not handled yet, where it was tried."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which filed mail an undo is about: what holds of all of it."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 DATABASE_NAME = "cubbyd.sqlite"
 LOCK_NAME = "lock"
+LOOK_SECONDS = 0.1
 BUSY_SECONDS = 5.0
 """How long to wait for a reader, such as `cubbyd status`, to let go."""
 
@@ -38,19 +40,44 @@ def state_lock(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise StateError(f"{directory}: cannot be used for the state: {error.strerror}; set [state] directory") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not _lock(descriptor):
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise StateLocked(
                 f"{directory}: another cubbyd (process {holder}) works on this state; stop it first, "
                 "or give this one a [state] directory of its own"
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock; a second look passes over the instant in which `is_locked` tries it."""
+    for pause in (LOOK_SECONDS, 0.0):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(pause)
+        else:
+            return True
+    return False
+
+
+def is_locked(directory: Path) -> bool:
+    """Tell whether a process works on a state directory, by trying the lock for an instant; changes nothing."""
+    try:
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
