@@ -252,6 +252,46 @@ def test_what_the_server_refuses_stays_filed_and_can_be_tried_again_by_the_same_
     assert places(found) == Counter({("INBOX", name): 1 for name in MAILS})
 
 
+def test_an_original_that_the_server_will_not_remove_is_tried_again_until_it_is_gone(tmp_path: Path) -> None:
+    found = server(move=False)
+    office = Office(state=tmp_path / "state", connect=found.connect, clock=HandClock())
+    office.run()
+    later(office)
+
+    def no_right(command: str) -> None:
+        if command == "expunge":
+            raise CommandRefused("no right to delete", code="NOPERM")
+
+    found.fault = no_right
+    problems = undo(office, Selection(category="billing")).problems
+    assert [str(problem) for problem in problems] == ["no right to delete"]
+    assert [str(problem) for problem in office.run().problems] == ["no right to delete"], "and it shows in status"
+    found.fault = lambda _: None
+
+    office.run()
+
+    assert live(found)["INBOX", "the invoice"] == 1
+    assert live(found)["Billing", "the invoice"] == 0
+    assert State.UNDOING not in states(office)
+
+
+def test_keywords_that_the_server_will_not_take_off_keep_no_mail_from_coming_back(tmp_path: Path, found: FakeServer) -> None:
+    office = Office(state=tmp_path / "labels", connect=found.connect, rules=rules(label=True), clock=HandClock())
+    office.run()
+    later(office)
+
+    def no_right(command: str) -> None:
+        if command == "store":
+            raise CommandRefused("no right to label", code="NOPERM")
+
+    found.fault = no_right
+    problems = undo(office).problems
+
+    assert [str(problem) for problem in problems] == ["no right to label"]
+    assert places(found) == Counter({("INBOX", name): 1 for name in MAILS})
+    assert states(office)[State.UNDONE] == 3
+
+
 def test_a_move_of_which_the_server_says_nothing_is_looked_up(office: Office, found: FakeServer) -> None:
     class Silent(type(found.connect())):  # type: ignore[misc]
         def move(self, uids: Sequence[int], folder: str) -> dict[int, int]:

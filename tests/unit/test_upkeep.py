@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from tests.mail import RECEIVED, mail
 from tests.rig import Office, rules
+from tests.undoing import undo
 
 from cubbyd.errors import InputFileError, StateError
+from cubbyd.journal import Selection
 from cubbyd.journal.store import DATABASE_NAME
 from cubbyd.journal.upkeep import back_up, examine, prune
 from cubbyd.lifecycle import State
@@ -284,6 +286,14 @@ def test_labeled_mail_in_the_inbox_keeps_its_row(tmp_path: Path, server: FakeSer
     labeling = Office(state=tmp_path / "labels", connect=server.connect, rules=rules(move=False, label=True))
     labeling.run()
     assert prune(labeling.state, NOW + 9 * YEAR, dry_run=False).mails == 0
+
+
+def test_the_record_of_an_undo_goes_with_the_last_of_its_mails(office: Office) -> None:
+    undo(office, Selection(category="billing"))
+    prune(office.state, NOW - timedelta(days=1), dry_run=False)
+    assert len(ask(office.state / DATABASE_NAME, "SELECT * FROM undo")) == 1
+    prune(office.state, NOW + YEAR, dry_run=False)
+    assert ask(office.state / DATABASE_NAME, "SELECT * FROM undo") == []
 
 
 def test_a_file_of_another_version_is_not_pruned(office: Office) -> None:

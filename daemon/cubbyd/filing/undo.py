@@ -84,7 +84,9 @@ class UndoContext:
         self.journal.advance(changes, self.clock.now())
 
     def problem(self, error: CubbydError) -> None:
-        """Remember what went wrong; the undo goes on with other mail."""
+        """Remember what went wrong, once; the undo goes on with other mail."""
+        if str(error) in map(str, self.problems):
+            return
         self.problems.append(error)
         log.warning("undo has a problem", mailbox=self.name, error=str(error))
 
@@ -130,7 +132,8 @@ def _look_in_folder(context: UndoContext, folder: str, records: Sequence[Record]
         return _look_elsewhere(context, records)
     uidvalidity = context.mailbox.select(context.mailbox.name_on_server(folder), read_only=True).uidvalidity
     by_uid = [record for record in records if record.target_uid and record.target_uidvalidity == uidvalidity]
-    others = [record for record in records if record not in by_uid]
+    known = {record.id for record in by_uid}
+    others = [record for record in records if record.id not in known]
     located = [*by_uid, *_by_identity(context, folder, uidvalidity, others)]
     uids = [record.target_uid for record in located if record.target_uid]
     flags = context.mailbox.flags(uids) if uids else {}
@@ -223,17 +226,27 @@ def _begin(context: UndoContext, records: Sequence[Record], *, undo: int, again:
 
 
 def finish(context: UndoContext) -> None:
-    """Carry out, or finish, every undo that was begun in this mailbox. Raises MailboxError's kinds."""
+    """Carry out, or finish, every undo that was begun in this mailbox. Raises MailboxError's kinds.
+
+    What the server refuses to give back stays filed; a mail that lies on both sides stays in hand until its original is gone.
+    """
     for folder, records in _by_folder(context.journal.undoing(context.name)):
         try:
             returned = records if folder is None else _bring_back(context, folder, records)
+        except REFUSED as error:
+            context.problem(error)
+            ids = {record.id for record in records}
+            unmoved = [one for one in context.journal.undoing(context.name) if one.id in ids and one.back_uid is None]
+            _leave(context, unmoved)
+            continue
+        try:
             _strip(context, returned)
         except REFUSED as error:
             context.problem(error)
-            refused = {record.id for record in records}
-            left = [record for record in context.journal.undoing(context.name) if record.id in refused]
-            _leave(context, [record for record in left if record.back_uid is None])
-            _settle(context, [record for record in left if record.back_uid is not None])
+            if folder is None:
+                _leave(context, returned)
+            else:
+                _settle(context, returned)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,7 +366,7 @@ def _strip(context: UndoContext, records: Sequence[Record]) -> None:
 def _settle(context: UndoContext, records: Sequence[Record]) -> None:
     """Put on record that mails are taken back; labeled mail that is to be filed anew begins its life again where it lies."""
     anew = [record for record in records if record.again and record.target_folder is None]
-    rest = [record for record in records if record not in anew]
+    rest = [record for record in records if not (record.again and record.target_folder is None)]
     context.advance([Change(id=record.id, to=State.SEEN, fields={**FRESH, "attempts": 0}) for record in anew])
     context.advance([Change(id=record.id, to=State.UNDONE, fields={"error": None}) for record in rest])
     for record in records:
