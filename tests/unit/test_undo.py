@@ -11,7 +11,7 @@ from tests.mail import RECEIVED, mail
 from tests.rig import Office, rules, words_classifier
 from tests.undoing import MAILS, flags, later, live, look, places, server, states, undo, with_context
 
-from cubbyd.errors import CommandRefused, CubbydError
+from cubbyd.errors import CommandRefused, CubbydError, MailboxUnavailable
 from cubbyd.filing.undo import Fate, UndoContext, finish, survey, take_back
 from cubbyd.journal import Record, Selection
 from cubbyd.lifecycle import State
@@ -272,6 +272,28 @@ def test_an_original_that_the_server_will_not_remove_is_tried_again_until_it_is_
 
     assert live(found)["INBOX", "the invoice"] == 1
     assert live(found)["Billing", "the invoice"] == 0
+    assert State.UNDOING not in states(office)
+
+
+def test_an_original_stays_where_a_person_took_its_copy_meanwhile(tmp_path: Path) -> None:
+    found = server(move=False)
+    office = Office(state=tmp_path / "state", connect=found.connect, clock=HandClock())
+    office.run()
+    later(office)
+
+    def cut(command: str) -> None:
+        if command == "expunge":
+            raise MailboxUnavailable("cut")
+
+    found.fault = cut
+    with pytest.raises(MailboxUnavailable):
+        undo(office, Selection(category="billing"))
+    found.fault = lambda _: None
+    found.folders["INBOX"].mails.pop(max(found.folders["INBOX"].mails))
+
+    office.run()
+
+    assert places(found)["Billing", "the invoice"] == 1
     assert State.UNDOING not in states(office)
 
 

@@ -49,7 +49,7 @@ class Fate(StrEnum):
     BARE = "stays in the inbox, loses its keywords"
     ELSEWHERE = "left alone: a person moved it"
     DELETED = "left alone: a person marked it as deleted"
-    GONE = "left alone: it is nowhere to be found"
+    GONE = "left alone: it is not where it was put, nor in another folder"
 
 
 TAKES_BACK = frozenset({Fate.BACK, Fate.BARE})
@@ -259,6 +259,7 @@ class _Sides:
     back: list[Record]
     """In the inbox alone; these and those of `both` have the UID that they have there."""
     nowhere: list[Record]
+    """Where a person has them."""
 
 
 def _bring_back(context: UndoContext, folder: str, records: Sequence[Record]) -> list[Record]:
@@ -279,8 +280,11 @@ def _bring_back(context: UndoContext, folder: str, records: Sequence[Record]) ->
 
 
 def _look(context: UndoContext, folder: str, records: Sequence[Record]) -> _Sides:
-    """Look on both sides; the folder is open for writing afterwards. What is in neither is let go of."""
-    copies = _copies_in_inbox(context, records)
+    """Look on both sides; the folder is open for writing afterwards. What is in neither is let go of.
+
+    So is what was seen in the inbox and is there no more: a person has it, and the one in the folder is not ours to remove.
+    """
+    copies, taken = _copies_in_inbox(context, records)
     here: Mapping[int, frozenset[str]] = {}
     uidvalidity = None
     if context.mailbox.status(folder) is not None:
@@ -292,6 +296,8 @@ def _look(context: UndoContext, folder: str, records: Sequence[Record]) -> _Side
         placed = replace(record, back_uid=uid)
         is_there = record.target_uidvalidity == uidvalidity and record.target_uid in here
         match is_there, uid is not None:
+            case True, True if record.id in taken:
+                sides.nowhere.append(placed)
             case True, True:
                 sides.both.append(placed)
             case True, False:
@@ -305,9 +311,16 @@ def _look(context: UndoContext, folder: str, records: Sequence[Record]) -> _Side
     return sides
 
 
-def _copies_in_inbox(context: UndoContext, records: Sequence[Record]) -> dict[Fingerprint, list[int]]:
-    """List, by identity, the mails in the inbox that may be what was taken back: new there, and on record as nothing else."""
+def _copies_in_inbox(context: UndoContext, records: Sequence[Record]) -> tuple[dict[Fingerprint, list[int]], set[int]]:
+    """List, by identity, the mails in the inbox that may be what was taken back: new there, and on record as nothing else.
+
+    Give also the rows of mails that were seen there before, and are gone from there.
+    """
     status = context.mailbox.select(context.inbox, read_only=True)
+    seen = {record.id: record.back_uid for record in records if record.back_uid}
+    epochs = {record.id for record in records if record.back_uidvalidity == status.uidvalidity}
+    present = context.mailbox.present(list(seen.values())) if seen else set()
+    taken = {row for row, uid in seen.items() if uid not in present or row not in epochs}
     begins = [record.back_uid_from or 1 for record in records if record.back_uidvalidity == status.uidvalidity]
     uid_from = min(begins) if len(begins) == len(records) else 1
     known = context.journal.inbox_uids(context.name, context.inbox, status.uidvalidity, uid_from)
@@ -315,7 +328,7 @@ def _copies_in_inbox(context: UndoContext, records: Sequence[Record]) -> dict[Fi
     for uid, identity in sorted(context.mailbox.fingerprints(context.inbox, uid_from).items()):
         if uid not in known:
             copies[identity].append(uid)
-    return copies
+    return copies, taken
 
 
 def _take(copies: Mapping[Fingerprint, list[int]], record: Record) -> int | None:
