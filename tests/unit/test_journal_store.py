@@ -22,8 +22,9 @@ from alembic.script import ScriptDirectory
 
 from cubbyd.errors import EXIT_TRY_LATER, StateError, StateLocked
 from cubbyd.journal import Journal, open_database, state_lock
+from cubbyd.journal.lock import LOCK_NAME
 from cubbyd.journal.schema import SCHEMA_VERSION, metadata
-from cubbyd.journal.store import DATABASE_NAME, LOCK_NAME, migration_config
+from cubbyd.journal.store import DATABASE_NAME, migration_config
 from cubbyd.lifecycle import State
 
 RELEASED = ("0001", "0002", "0003", "0004")

@@ -5,9 +5,7 @@ The database runs in WAL mode with synchronous=FULL: what was committed is on di
 
 from __future__ import annotations
 
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -16,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from cubbyd.errors import StateError, StateLocked
+from cubbyd.journal.lock import LOCK_NAME, take_lock
 from cubbyd.journal.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
 DATABASE_NAME = "cubbyd.sqlite"
-LOCK_NAME = "lock"
-LOOK_SECONDS = 0.1
 BUSY_SECONDS = 5.0
 """How long to wait for a reader, such as `cubbyd status`, to let go."""
 
@@ -40,7 +37,7 @@ def state_lock(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise StateError(f"{directory}: cannot be used for the state: {error.strerror}; set [state] directory") from error
     try:
-        if not _lock(descriptor):
+        if not take_lock(descriptor):
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise StateLocked(
                 f"{directory}: another cubbyd (process {holder}) works on this state; stop it first, "
@@ -51,33 +48,6 @@ def state_lock(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> bool:
-    """Take the lock; a second look passes over the instant in which `is_locked` tries it."""
-    for pause in (LOOK_SECONDS, 0.0):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(pause)
-        else:
-            return True
-    return False
-
-
-def is_locked(directory: Path) -> bool:
-    """Tell whether a process works on a state directory, by trying the lock for an instant; changes nothing."""
-    try:
-        descriptor = os.open(directory / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
