@@ -22,6 +22,8 @@ class State(StrEnum):
     HELD = "held"  # left, or put, where staff look: too unsure, nothing to read, or put back by a person
     QUARANTINED = "quarantined"  # the attempts are used up; it stays in the inbox and shows in `cubbyd status`
     GONE = "gone"  # a person moved or deleted it first, and the person was right
+    UNDOING = "undoing"  # being taken back to the inbox, or was: only a look at the server can tell
+    UNDONE = "undone"  # taken back: in the inbox, without our keywords
     VOID = "void"  # its UID means nothing any more: UIDVALIDITY of the inbox changed
 
 
@@ -31,10 +33,12 @@ TRANSITIONS: Mapping[State, frozenset[State]] = MappingProxyType(
         State.DECIDED: frozenset({State.PLANNED, State.HELD, State.QUARANTINED, State.GONE, State.VOID}),
         State.PLANNED: frozenset({State.DECIDED, State.COPIED, State.FILED, State.HELD, State.GONE, State.VOID}),
         State.COPIED: frozenset({State.FILED, State.HELD}),
-        State.FILED: frozenset(),
-        State.HELD: frozenset(),
+        State.FILED: frozenset({State.UNDOING}),
+        State.HELD: frozenset({State.UNDOING}),
         State.QUARANTINED: frozenset({State.SEEN, State.DECIDED, State.GONE, State.VOID}),
         State.GONE: frozenset(),
+        State.UNDOING: frozenset({State.UNDONE, State.SEEN, State.FILED, State.HELD, State.GONE}),
+        State.UNDONE: frozenset(),
         State.VOID: frozenset(),
     }
 )
@@ -54,6 +58,15 @@ SETTLED = frozenset({State.FILED, State.HELD})
 TOUCHED_BY_PEOPLE = frozenset({State.GONE})
 """A person handled these before cubbyd could."""
 
+BEING_UNDONE = frozenset({State.UNDOING})
+"""An undo was begun: the server must be looked at, and the undo be finished."""
+
+TAKEN_BACK = BEING_UNDONE | {State.UNDONE}
+"""What cubbyd filed and an undo took back, or is about to."""
+
+IN_HAND = UNFILED | BEING_UNDONE
+"""Not done with: its row is needed, however old."""
+
 VOIDABLE = WAITING | {State.QUARANTINED}
 """What a new UIDVALIDITY makes void; unfinished mail is looked for first."""
 
@@ -68,6 +81,6 @@ def diagram() -> str:
     lines = ["stateDiagram-v2", f"    [*] --> {State.SEEN}"]
     for state, followers in TRANSITIONS.items():
         lines += [f"    {state} --> {follower}" for follower in sorted(followers)]
-        if not followers:
+        if not followers or state in SETTLED:
             lines.append(f"    {state} --> [*]")
     return "\n".join(lines)

@@ -225,6 +225,10 @@ class FakeMailbox:
             keywords_allowed=self._server.keywords and not read_only,
         )
 
+    def name_on_server(self, folder: str) -> str:
+        """Spell folders as they are."""
+        return folder
+
     def uids_above(self, uid: int) -> list[int]:
         """List newer mails."""
         self._command("search")
@@ -238,6 +242,12 @@ class FakeMailbox:
         """Tell which are there."""
         self._command("search")
         return set(uids) & set(self._folder.mails)
+
+    def flags(self, uids: Sequence[int]) -> dict[int, frozenset[str]]:
+        """Give the flags of those that are there."""
+        self._command("fetch")
+        mails = self._folder.mails
+        return {uid: frozenset(flag.lower() for flag in mails[uid].flags) for uid in uids if uid in mails}
 
     def fetch(self, uids: Sequence[int]) -> dict[int, RawMessage]:
         """Give mails as they are."""
@@ -297,6 +307,14 @@ class FakeMailbox:
                 self._folder.mails[uid].flags.add(keyword)
         self._done("store")
         return self._server.keywords
+
+    def remove_keyword(self, uids: Sequence[int], keyword: str) -> None:
+        """Take a flag off."""
+        self._writing("store")
+        for uid in uids:
+            if uid in self._folder.mails:
+                self._folder.mails[uid].flags.discard(keyword)
+        self._done("store")
 
     def move(self, uids: Sequence[int], folder: str) -> dict[int, int]:
         """Move mails; those that are gone are passed over in silence."""

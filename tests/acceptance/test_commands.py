@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -204,6 +206,21 @@ def test_a_pass_over_a_server_that_is_not_there_fails_and_status_tells_why(ready
     assert "Nothing on record" in ready.call("history").stdout
     assert ready.call("history", "--json").stdout == ""
     assert ready.call("retry").stdout == "office: 0 mails will be tried again at the next poll.\n"
+
+
+def test_a_monitor_is_told_that_filing_has_stopped_and_since_when(ready: Desk) -> None:
+    ready.call("run", "--once", code=69)
+    assert ready.call("status", "--health").stdout == "Mail is filed, and none waits too long.\n", "a minute is no outage"
+    with closing(sqlite3.connect(ready.folder / "state" / "cubbyd.sqlite")) as state, state:
+        state.execute("UPDATE poll SET failing_since = '2026-01-02 03:04:05.000000'")
+
+    said = ready.call("status", "--health", code=1).stdout
+    assert said.startswith("office: filing has stopped since 2026-01-0")
+    assert "Connection refused" in said
+    assert "cubbyd check" in said
+    (facts,) = json_lines(ready.call("status", "--health", "--json", code=1).stdout)
+    assert (facts["stopped"], facts["running"], facts["trouble_since"]) == (True, False, "2026-01-02T03:04:05+00:00")
+    assert "filing has stopped" in ready.call("status").stdout
 
 
 def test_a_second_daemon_on_one_state_is_turned_away(ready: Desk) -> None:

@@ -248,3 +248,42 @@ def test_looking_into_another_folder_comes_back_to_the_inbox(rig: Rig) -> None:
 def test_opening_a_folder_that_does_not_exist_is_refused(rig: Rig) -> None:
     with pytest.raises(CommandRefused):
         rig.connect().select("No such folder", read_only=True)
+
+
+def test_mail_goes_back_to_the_inbox_by_the_servers_own_name_for_it(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    mailbox.ensure_folder("Sorted/Absence")
+    filed = mailbox.move(mailbox.all_uids(), "Sorted/Absence")
+    mailbox.select(mailbox.name_on_server("Sorted/Absence"), read_only=False)
+    back = mailbox.move(list(filed.values()), INBOX)
+    assert mailbox.fingerprints("Sorted/Absence", 1) == {}
+    mailbox.select(INBOX, read_only=True)
+    assert mailbox.all_uids() == list(back.values())
+    assert set(mailbox.fingerprints(INBOX, 1)) == set(back.values())
+
+
+def test_flags_are_told_of_what_is_there_and_a_keyword_comes_off_again(rig: Rig) -> None:
+    rig.deliver(mail("one", number=1))
+    rig.deliver(mail("two", number=2))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    first, second = mailbox.all_uids()
+    assert mailbox.flags([first, second, second + 7]).keys() == {first, second}
+    mailbox.add_keyword([first], "\\Flagged")
+    assert "\\flagged" in mailbox.flags([first])[first]
+    mailbox.remove_keyword([first, second, second + 7], "\\Flagged")
+    assert not any("\\flagged" in flags for flags in mailbox.flags([first, second]).values())
+    mailbox.add_keyword([first], "cubbyd-Absence")
+    assert ("cubbyd-absence" in mailbox.flags([first])[first]) == rig.keeps_keywords
+    mailbox.remove_keyword([first], "cubbyd-Absence")
+    assert "cubbyd-absence" not in mailbox.flags([first])[first]
+
+
+def test_a_keyword_cannot_be_taken_off_where_the_folder_was_opened_read_only(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=True)
+    with pytest.raises(CommandRefused):
+        mailbox.remove_keyword(mailbox.all_uids(), "cubbyd-absence")

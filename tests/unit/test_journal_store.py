@@ -22,11 +22,12 @@ from alembic.script import ScriptDirectory
 
 from cubbyd.errors import EXIT_TRY_LATER, StateError, StateLocked
 from cubbyd.journal import Journal, open_database, state_lock
+from cubbyd.journal.lock import LOCK_NAME
 from cubbyd.journal.schema import SCHEMA_VERSION, metadata
-from cubbyd.journal.store import DATABASE_NAME, LOCK_NAME, migration_config
+from cubbyd.journal.store import DATABASE_NAME, migration_config
 from cubbyd.lifecycle import State
 
-RELEASED = ("0001", "0002")
+RELEASED = ("0001", "0002", "0003", "0004")
 
 HOLDER = """
 import sys, time
@@ -88,7 +89,7 @@ def test_a_migrated_file_is_the_same_as_a_fresh_one_for_sqlite_too(directory: Pa
 
     assert migrated.pop("alembic_version")
     assert migrated == schema_of(fresh)
-    assert set(migrated) == {"message", "folder", "poll"}
+    assert set(migrated) == {"message", "folder", "poll", "undo"}
 
 
 @pytest.mark.parametrize("version", RELEASED)
@@ -133,7 +134,7 @@ def test_the_schema_has_no_place_for_what_a_mail_says() -> None:
         "references",
         "attachment",
     ):
-        assert not any(word in name.split("_") or name == word for name in columns - {"target_uid_from"}), word
+        assert not any(word in name.split("_") or name == word for name in columns - {"target_uid_from", "back_uid_from"}), word
 
 
 def test_opening_twice_changes_nothing(directory: Path) -> None:

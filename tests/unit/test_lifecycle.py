@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from cubbyd.lifecycle import (
+    BEING_UNDONE,
+    IN_HAND,
     SETTLED,
+    TAKEN_BACK,
     TOUCHED_BY_PEOPLE,
     TRANSITIONS,
     UNFILED,
@@ -19,7 +22,8 @@ from cubbyd.lifecycle import (
     sources_of,
 )
 
-TERMINAL = {State.FILED, State.HELD, State.GONE, State.VOID}
+TERMINAL = {State.FILED, State.HELD, State.UNDONE, State.GONE, State.VOID}
+"""Where a mail may stay for ever; from the first two an undo alone takes it further."""
 ARCHITECTURE = Path(__file__).parents[2] / "docs" / "architecture.md"
 
 
@@ -47,7 +51,12 @@ def test_from_every_state_there_is_a_way_to_an_end() -> None:
 
 
 def test_what_has_ended_never_begins_again() -> None:
-    assert {state for state, followers in TRANSITIONS.items() if not followers} == TERMINAL
+    assert {state for state, followers in TRANSITIONS.items() if not followers} == TERMINAL - SETTLED
+    assert all(TRANSITIONS[state] == BEING_UNDONE for state in SETTLED), "but by an undo"
+
+
+def test_an_undo_ends_in_the_inbox_or_leaves_everything_as_it_was() -> None:
+    assert TRANSITIONS[State.UNDOING] == {State.UNDONE, State.SEEN, State.GONE} | SETTLED
 
 
 def test_no_step_leads_nowhere() -> None:
@@ -71,8 +80,8 @@ def test_a_mail_with_a_copy_in_its_target_is_never_lost_or_quarantined() -> None
 
 def test_the_groups_cover_what_they_say() -> None:
     assert not WAITING & UNFINISHED
-    assert SETTLED | TOUCHED_BY_PEOPLE | {State.VOID} == TERMINAL
-    assert set(State) - TERMINAL == UNFILED
+    assert SETTLED | TOUCHED_BY_PEOPLE | (TAKEN_BACK - BEING_UNDONE) | {State.VOID} == TERMINAL
+    assert set(State) - TERMINAL == IN_HAND == UNFILED | BEING_UNDONE
     assert {state for state in State if State.VOID in TRANSITIONS[state]} >= VOIDABLE
 
 

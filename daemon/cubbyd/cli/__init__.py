@@ -34,7 +34,9 @@ COMMANDS = {
     "redact": "Show mail files before and after masking: what would leave the building.",
     "status": "Show how each mailbox is doing.",
     "history": "Show what went where, and why.",
+    "undo": "Take filed mail back to the inbox.",
     "retry": "Give quarantined mail another chance.",
+    "state": "Look after the state file: back up, check, prune.",
 }
 
 

@@ -69,7 +69,7 @@ def command(
         for record in records:
             say_json(_facts(record))
         return
-    columns = ["when", "mailbox", "uid", "what", "category", "p", "folder", "because of"]
+    columns = ["when", "mailbox", "uid", "run", "what", "category", "p", "folder", "because of"]
     console().print(table("", columns, [_row(record) for record in records]))
     if not records:
         click.echo("Nothing on record for that.")
@@ -90,6 +90,8 @@ def _facts(record: Record) -> dict[str, Any]:
         "keyword": record.keyword,
         "folder": record.target_folder,
         "folder_uid": record.target_uid,
+        "run": record.run,
+        "undo": record.undo_id,
         "received": record.received_at,
         "attempts": record.attempts,
         "error": record.error,
@@ -104,4 +106,14 @@ def _row(record: Record) -> list[object]:
     categories = " ".join([record.category, *(record.others or ())]) if record.category else None
     p = "" if record.probability is None else f"{record.probability:.2f}"
     state = record.state if record.state is not State.DECIDED else "decided only"
-    return [local_time(record.changed_at), record.mailbox, record.uid, state, categories, p, record.target_folder, why]
+    return [
+        local_time(record.changed_at),
+        record.mailbox,
+        record.uid,
+        record.run,
+        state,
+        categories,
+        p,
+        record.target_folder,
+        why,
+    ]

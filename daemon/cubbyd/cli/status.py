@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,32 +10,60 @@ import click
 
 from cubbyd.cli.output import age, console, local_time, say_json, table
 from cubbyd.clock import SystemClock
-from cubbyd.config import find_config, load_config
-from cubbyd.journal import Journal, open_database
-from cubbyd.lifecycle import State
+from cubbyd.config import Config, FilingAction, find_config, load_config
+from cubbyd.errors import EXIT_FAILED
+from cubbyd.journal import Journal, is_locked, open_database
+from cubbyd.lifecycle import SETTLED, UNFINISHED, WAITING, State
+from cubbyd.service.health import Signs, find_trouble
 
 
 @click.command()
+@click.option("--health", is_flag=True, help="Only say what is wrong, and exit with 1 where anything is: for a monitor.")
+@click.option(
+    "--max-wait",
+    default=60,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    metavar="MINUTES",
+    help="How long a mail may wait to be filed before that is wrong.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each mailbox.")
 @click.pass_obj
-def command(config_file: Path | None, *, as_json: bool) -> None:
-    """Show per mailbox: the last poll, mail filed, held and quarantined, the oldest unfiled mail, the last error.
+def command(config_file: Path | None, *, health: bool, max_wait: int, as_json: bool) -> None:
+    """Show per mailbox: the last poll, mail filed, held and quarantined, the oldest unfiled mail, and what has stopped.
 
     \b
     Example:
       cubbyd --config cubbyd.toml status
+      cubbyd --config cubbyd.toml status --health --max-wait 30
     """
     config = load_config(find_config(config_file))
     now = SystemClock().now()
     journal = Journal(open_database(config.state.directory, read_only=True))
+    is_running = is_locked(config.state.directory)
     try:
-        facts = [_facts(journal, name) for name in config.mailboxes]
+        longest_wait = timedelta(minutes=max_wait)
+        facts = [
+            _facts(journal, name) | _trouble(config, journal, name, now, longest_wait, is_running=is_running)
+            for name in config.mailboxes
+        ]
     finally:
         journal.close()
     if as_json:
         for mailbox in facts:
             say_json(mailbox)
-        return
+    elif not health:
+        _show(facts, now)
+    else:
+        for mailbox in facts:
+            _say_trouble(mailbox, now)
+    has_trouble = any(mailbox["trouble"] for mailbox in facts)
+    if health and not has_trouble and not as_json:
+        click.echo("Mail is filed, and none waits too long.")
+    click.get_current_context().exit(EXIT_FAILED if health and has_trouble else 0)
+
+
+def _show(facts: list[dict[str, Any]], now: datetime) -> None:
     columns = ["mailbox", "last good poll", "filed", "held", "waiting", "quarantined", "oldest unfiled"]
     rows = [
         [
@@ -56,7 +84,7 @@ def command(config_file: Path | None, *, as_json: bool) -> None:
 
 def _facts(journal: Journal, name: str) -> dict[str, Any]:
     counts, outcome = journal.counts(name), journal.poll_outcome(name)
-    waiting = sum(counts.get(state, 0) for state in (State.SEEN, State.DECIDED, State.PLANNED, State.COPIED))
+    waiting = sum(counts.get(state, 0) for state in WAITING | UNFINISHED)
     return {
         "mailbox": name,
         "last_poll": outcome.started_at if outcome else None,
@@ -66,10 +94,44 @@ def _facts(journal: Journal, name: str) -> dict[str, Any]:
         "waiting": waiting,
         "quarantined": counts.get(State.QUARANTINED, 0),
         "taken_by_people": counts.get(State.GONE, 0),
+        "taken_back": counts.get(State.UNDONE, 0),
         "oldest_unfiled": journal.oldest_unfiled(name),
         "failing_since": outcome.failing_since if outcome else None,
         "error": outcome.error if outcome else None,
     }
+
+
+def _trouble(
+    config: Config, journal: Journal, name: str, now: datetime, longest_wait: timedelta, *, is_running: bool
+) -> dict[str, Any]:
+    """Weigh the signs; with action = "observe", what is decided waits as it should."""
+    observing = config.filing.action is FilingAction.OBSERVE
+    signs = Signs(
+        poll_seconds=config.mailboxes[name].poll_seconds,
+        is_running=is_running,
+        outcome=journal.poll_outcome(name),
+        last_change=journal.last_change(name),
+        last_settled=journal.last_change(name, SETTLED),
+        wait=journal.wait(name, {State.SEEN} if observing else WAITING | UNFINISHED),
+    )
+    trouble = find_trouble(signs, now, longest_wait)
+    return {
+        "running": is_running,
+        "stopped": bool(trouble and trouble.has_stopped),
+        "trouble_since": trouble.since if trouble else None,
+        "trouble": trouble.what if trouble else None,
+        "way_out": trouble.way_out if trouble else None,
+    }
+
+
+def _say_trouble(mailbox: dict[str, Any], now: datetime) -> bool:
+    if not mailbox["trouble"]:
+        return False
+    moment = mailbox["trouble_since"]
+    since = f" since {local_time(moment)} ({age(moment, now)})" if moment else ""
+    verb = "filing has stopped" if mailbox["stopped"] else "mail is left behind"
+    click.echo(f"{mailbox['mailbox']}: {verb}{since}: {mailbox['trouble']}\n  {mailbox['way_out']}")
+    return True
 
 
 def _ago(moment: datetime | None, now: datetime) -> str:
@@ -78,7 +140,7 @@ def _ago(moment: datetime | None, now: datetime) -> str:
 
 def _explain(mailbox: dict[str, Any], now: datetime) -> None:
     name = mailbox["mailbox"]
-    if mailbox["error"]:
+    if not _say_trouble(mailbox, now) and mailbox["error"]:
         since = f"since {local_time(mailbox['failing_since'])} ({age(mailbox['failing_since'], now)})"
         click.echo(f"{name} is failing {since}: {mailbox['error']}")
     if mailbox["quarantined"]:

@@ -25,6 +25,7 @@ from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, Gro
 KEYWORD_PREFIX = "cubbyd-"
 MODEL_NAME = "cubbyd.model"
 FEWEST_CATEGORIES = 2
+LONGEST_KEPT_DAYS = 36_500
 ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
 
@@ -230,9 +231,10 @@ class CategorySection(Section):
 
 
 class StateSection(Section):
-    """Where cubbyd remembers what it has seen and done."""
+    """Where cubbyd remembers what it has seen and done, and for how long."""
 
     directory: Path = Field(default_factory=lambda: default_state_directory(os.environ))
+    keep_days: Whole = Field(default=0, ge=0, le=LONGEST_KEPT_DAYS)
 
 
 class LogFormat(StrEnum):

@@ -111,6 +111,7 @@ def _plan(context: PassContext, route: Route, target: FolderStatus | None, recor
         "target_folder": route.folder,
         "target_uidvalidity": target.uidvalidity if target else None,
         "target_uid_from": target.uidnext if target else None,
+        "run": context.run,
     }
     changes = [Change(id=record.id, to=State.PLANNED, fields={**intent, **_outcome(record)}) for record in records]
     context.journal.advance(changes, context.clock.now())

@@ -54,6 +54,14 @@ class PassContext:
     targets: dict[str, FolderStatus] = field(default_factory=dict)
     """Folders that are known to exist, with a lower bound of their UIDNEXT."""
     report: PassReport = field(default_factory=PassReport)
+    _run: int | None = None
+
+    @property
+    def run(self) -> int:
+        """The number of this pass among those that filed anything, so that it can be undone as a whole."""
+        if self._run is None:
+            self._run = self.journal.last_run(self.name) + 1
+        return self._run
 
     def note(self, record: Record, to: State, *, folder: str | None = None, error: str | None = None) -> None:
         """Count what became of a mail, and log it: ids, category, probability, duration, never mail text."""

@@ -17,6 +17,7 @@ class Hold(StrEnum):
     UNSURE = "unsure"  # no category is probable enough
     EMPTY = "nothing to read"  # no words and no attachment names
     UNKNOWN = "its category is not configured"  # a category was taken out of the configuration, or is not ours
+    TAKEN_BACK = "taken back by an undo"  # it was filed, and `cubbyd undo` brought it back
     PUT_BACK = "put back by a person"  # it was filed, or taken away, and is in the inbox again
 
 

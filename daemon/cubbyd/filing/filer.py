@@ -12,7 +12,9 @@ from cubbyd.filing.context import PassContext, PassReport
 from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, PART_OUTAGE, judge_some
 from cubbyd.filing.plan import Rules
 from cubbyd.filing.recover import recover
-from cubbyd.journal import Journal
+from cubbyd.filing.undo import UndoContext, finish
+from cubbyd.journal import Change, Journal
+from cubbyd.lifecycle import State
 from cubbyd.mailbox import Mailbox
 
 
@@ -40,6 +42,9 @@ class Filer:
         With full_scan, compare the whole inbox with the record, so that a mail below the watermark is found too.
         Raises MailboxError's kinds; the journal then knows what was in hand, and the next pass settles it.
         """
+        begun = UndoContext(name=self._name, inbox=self._inbox, mailbox=mailbox, journal=self._journal, clock=self._clock)
+        if not self._rules.observe:
+            finish(begun)
         status = mailbox.select(self._inbox, read_only=self._rules.observe)
         context = PassContext(
             name=self._name,
@@ -52,6 +57,7 @@ class Filer:
             should_stop=self._should_stop,
             status=status,
         )
+        context.report.problems += begun.problems
         if not self._rules.observe:
             recover(context)
         self._scan(context, full_scan=full_scan)
@@ -64,6 +70,18 @@ class Filer:
         last_uid, has_changed = self._journal.open_folder(self._name, self._inbox, uidvalidity, now)
         uids = context.mailbox.all_uids() if full_scan or has_changed or last_uid == 0 else context.mailbox.uids_above(last_uid)
         context.report.found += self._journal.record_scan(self._name, self._inbox, uidvalidity, uids, now)
+        if full_scan:
+            self._journal.note_left(self._name, self._inbox, uidvalidity, uids, now)
+            self._let_go(context)
+
+    def _let_go(self, context: PassContext) -> None:
+        """Settle quarantined mail that a person has taken out of the inbox: nobody waits for it any more."""
+        waiting = [one for one in self._journal.quarantined(self._name) if one.uidvalidity == context.status.uidvalidity]
+        present = context.mailbox.present([one.uid for one in waiting]) if waiting else set()
+        gone = [one for one in waiting if one.uid not in present]
+        self._journal.advance([Change(id=one.id, to=State.GONE) for one in gone], self._clock.now())
+        for one in gone:
+            context.note(one, State.GONE)
 
     def _work(self, context: PassContext) -> None:
         """Judge and file in turns, so that filing begins early and new mail is met on the way."""

@@ -11,21 +11,31 @@ from typing import Any
 
 from cubbyd.filing.decision import Hold
 from cubbyd.journal import Change, Record
-from cubbyd.lifecycle import SETTLED, TOUCHED_BY_PEOPLE, State
+from cubbyd.lifecycle import SETTLED, TAKEN_BACK, TOUCHED_BY_PEOPLE, State
 
 
 def inherit(mail: Record, sightings: Iterable[Record]) -> Change | None:
     """Give the change that an earlier sighting calls for, newest first; None where this mail is really new."""
-    for earlier in sightings:
-        if earlier.id == mail.id:
-            continue
+    others = [earlier for earlier in sightings if earlier.id != mail.id]
+    for earlier in [*(one for one in others if _was_brought_here(mail, one)), *others]:
+        if earlier.state in TAKEN_BACK:
+            return None if earlier.again else _hold(mail, earlier, Hold.TAKEN_BACK)
         if _was_put_back(mail, earlier):
-            return Change(id=mail.id, to=State.HELD, fields={**_decided(earlier), "category": None, "hold": Hold.PUT_BACK})
+            return _hold(mail, earlier, Hold.PUT_BACK)
         if earlier.state in SETTLED and earlier.target_folder is None and earlier.uidvalidity != mail.uidvalidity:
             return Change(id=mail.id, to=earlier.state, fields={**_decided(earlier), "keyword": earlier.keyword})
         if earlier.is_decided:
             return Change(id=mail.id, to=State.DECIDED, fields=_decided(earlier))
     return None
+
+
+def _hold(mail: Record, earlier: Record, hold: Hold) -> Change:
+    return Change(id=mail.id, to=State.HELD, fields={**_decided(earlier), "category": None, "hold": hold})
+
+
+def _was_brought_here(mail: Record, earlier: Record) -> bool:
+    """Tell whether an undo is known to have put the earlier one under just this UID; twins differ in nothing else."""
+    return earlier.back_uid == mail.uid and earlier.back_uidvalidity == mail.uidvalidity
 
 
 def _was_put_back(mail: Record, earlier: Record) -> bool:

@@ -17,7 +17,7 @@ from cubbyd.filing.backoff import LONGEST, pause_after
 from cubbyd.filing.context import PassContext
 from cubbyd.filing.decision import NOTHING_TO_READ, Decision, ask_person, decide
 from cubbyd.filing.inherit import inherit
-from cubbyd.journal import Change, Record
+from cubbyd.journal import MARKED_DELETED, Change, Record
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import RawMessage
 from cubbyd.message import ClassifierInput, parse, render
@@ -98,7 +98,7 @@ def _settle_missing(context: PassContext, missing: Sequence[Record]) -> None:
 def _leave_deleted(context: PassContext, deleted: Sequence[Record]) -> None:
     if deleted:
         until = context.clock.now() + DELETED_PAUSE
-        context.journal.postpone([record.id for record in deleted], until=until, error="marked as deleted", refund=True)
+        context.journal.postpone([record.id for record in deleted], until=until, error=MARKED_DELETED, refund=True)
 
 
 def _identify(context: PassContext, records: Sequence[Record], fetched: dict[int, RawMessage]) -> list[Record]:

@@ -76,7 +76,7 @@ def rules_of(config: Config, *, observe: bool = False, thresholds: Mapping[Categ
 
 def plan(decision: Decision, rules: Rules) -> tuple[Action, ...]:
     """Give the actions, in the order in which they are to be done; none where the mail is to stay as it is."""
-    if decision.hold == Hold.PUT_BACK or (decision.hold and decision.stays):
+    if decision.hold in (Hold.PUT_BACK, Hold.TAKEN_BACK) or (decision.hold and decision.stays):
         return ()  # a person chose the inbox, or a rule says so
     return (*_urgent_marks(decision, rules), *_labels(decision, rules), *_move(decision, rules))
 

@@ -1,7 +1,20 @@
 """The state file: a durable record of each mail's life, so that none is handled twice or lost."""
 
 from cubbyd.journal.journal import Journal
-from cubbyd.journal.record import Change, PollOutcome, Record
+from cubbyd.journal.lock import is_locked
+from cubbyd.journal.record import MARKED_DELETED, Change, PollOutcome, Record, Selection, Undo, Wait
 from cubbyd.journal.store import open_database, state_lock
 
-__all__ = ["Change", "Journal", "PollOutcome", "Record", "open_database", "state_lock"]
+__all__ = [
+    "MARKED_DELETED",
+    "Change",
+    "Journal",
+    "PollOutcome",
+    "Record",
+    "Selection",
+    "Undo",
+    "Wait",
+    "is_locked",
+    "open_database",
+    "state_lock",
+]

@@ -14,9 +14,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from cubbyd.errors import IllegalTransition
-from cubbyd.journal.record import Change, PollOutcome, Record
-from cubbyd.journal.schema import folder, message, poll
-from cubbyd.lifecycle import UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
+from cubbyd.journal.record import MARKED_DELETED, Change, PollOutcome, Record, Selection, Undo, Wait
+from cubbyd.journal.schema import folder, message, poll, undo
+from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
 
 PARAMETERS_AT_ONCE = 500
@@ -92,6 +92,32 @@ class Journal:
                 .values(last_uid=new[-1])
             )
             return len(new)
+
+    def note_left(self, mailbox: str, name: str, uidvalidity: int, uids: Iterable[int], now: datetime) -> None:
+        """After a look through the whole inbox: note which of the mails that were left in it have left it since.
+
+        One that shows again was never away: a server may leave a mail out of an answer. Mail of an older UIDVALIDITY has left
+        in any case: it is on record anew.
+        """
+        here = set(uids)
+        query = sa.select(message.c.id, message.c.uidvalidity, message.c.uid, message.c.left_at).where(
+            message.c.mailbox == mailbox,
+            message.c.folder == name,
+            message.c.target_folder.is_(None),
+            message.c.state.in_(SETTLED | TAKEN_BACK),
+        )
+        with self._engine.begin() as connection:
+            left, back = [], []
+            for row in connection.execute(query):
+                is_here = row.uidvalidity == uidvalidity and row.uid in here
+                if is_here and row.left_at is not None:
+                    back.append({"row": row.id, "at": None})
+                elif not is_here and row.left_at is None:
+                    left.append({"row": row.id, "at": now})
+            for changes in (left, back):
+                if changes:
+                    statement = message.update().where(message.c.id == sa.bindparam("row")).values(left_at=sa.bindparam("at"))
+                    connection.execute(statement, changes)
 
     # --- work to be done ---------------------------------------------------------------------------------------------
 
@@ -203,6 +229,73 @@ class Journal:
                 if connection.execute(statement, rows).rowcount != len(group):
                     raise IllegalTransition(f"{len(group)} mails cannot all become {to}: {[change.id for change in group]}")
 
+    # --- taking back -------------------------------------------------------------------------------------------------
+
+    def last_run(self, mailbox: str) -> int:
+        """Give the number of the last pass that filed anything; 0 where there was none."""
+        with self._engine.connect() as connection:
+            return connection.scalar(sa.select(sa.func.max(message.c.run)).where(message.c.mailbox == mailbox)) or 0
+
+    def undoable(self, mailbox: str, wanted: Selection) -> list[Record]:
+        """Give the mails of a mailbox that fit, and to which something was done that can be taken back, oldest first."""
+        model = message.c.prediction["provenance"]["model"].as_string()
+        exact = {"uid": message.c.uid, "run": message.c.run, "category": message.c.category, "model": model}
+        conditions = [column == value for name, column in exact.items() if (value := getattr(wanted, name)) is not None]
+        filed = sa.func.coalesce(message.c.filed_at, message.c.changed_at, type_=message.c.changed_at.type)
+        if wanted.since is not None:
+            conditions.append(filed >= wanted.since)
+        if wanted.until is not None:
+            conditions.append(filed < wanted.until)
+        query = sa.select(message).where(
+            message.c.mailbox == mailbox,
+            message.c.state.in_(SETTLED),
+            sa.or_(message.c.target_folder.is_not(None), message.c.keyword.is_not(None)),
+            *conditions,
+        )
+        return self._records(query.order_by(message.c.id))
+
+    def begin_undo(self, wanted: Selection, now: datetime, *, again: bool) -> int:
+        """Put an undo on record; give its number."""
+        with self._engine.begin() as connection:
+            number = connection.execute(undo.insert().values(begun_at=now, selection=str(wanted), again=again)).lastrowid
+        return int(number)
+
+    def undos(self) -> list[Undo]:
+        """Give the undos on record, newest first."""
+        mails = sa.select(sa.func.count()).where(message.c.undo_id == undo.c.id).scalar_subquery().label("mails")
+        with self._engine.connect() as connection:
+            rows = connection.execute(sa.select(undo, mails).order_by(undo.c.id.desc())).mappings()
+            return [Undo(**row) for row in rows]
+
+    def undoing(self, mailbox: str) -> list[Record]:
+        """Give the mails that are being taken back, and perhaps were, when something broke off."""
+        query = sa.select(message).where(message.c.mailbox == mailbox, message.c.state.in_(BEING_UNDONE))
+        return self._records(query.order_by(message.c.id))
+
+    def note_back(self, uids: Mapping[int, int]) -> None:
+        """Put on record under which UID each mail lies in the inbox again, before its original is removed."""
+        if not uids:
+            return
+        with self._engine.begin() as connection:
+            connection.execute(
+                message.update().where(message.c.id == sa.bindparam("row")).values(back_uid=sa.bindparam("uid_in_inbox")),
+                [{"row": row, "uid_in_inbox": uid} for row, uid in uids.items()],
+            )
+
+    def inbox_uids(self, mailbox: str, name: str, uidvalidity: int, uid_from: int) -> set[int]:
+        """Give the UIDs in the inbox, from one on, that are mails on record: found there, or taken back to it."""
+        found = sa.select(message.c.uid).where(
+            message.c.mailbox == mailbox,
+            message.c.folder == name,
+            message.c.uidvalidity == uidvalidity,
+            message.c.uid >= uid_from,
+        )
+        back = sa.select(message.c.back_uid).where(
+            message.c.mailbox == mailbox, message.c.back_uidvalidity == uidvalidity, message.c.back_uid >= uid_from
+        )
+        with self._engine.connect() as connection:
+            return {*connection.scalars(found), *connection.scalars(back)}
+
     # --- polls -------------------------------------------------------------------------------------------------------
 
     def poll_started(self, mailbox: str, now: datetime) -> None:
@@ -245,9 +338,34 @@ class Journal:
     def oldest_unfiled(self, mailbox: str) -> datetime | None:
         """Tell when the oldest mail came in that staff may still wait for."""
         came = sa.func.coalesce(message.c.received_at, message.c.seen_at, type_=message.c.seen_at.type)
-        query = sa.select(sa.func.min(came)).where(message.c.mailbox == mailbox, message.c.state.in_(UNFILED))
+        query = sa.select(sa.func.min(came)).where(message.c.mailbox == mailbox, message.c.state.in_(UNFILED), _is_wanted())
         with self._engine.connect() as connection:
             return connection.scalar(query)
+
+    def wait(self, mailbox: str, states: Iterable[State]) -> Wait | None:
+        """Tell of the mails that wait in one of these states; None where none does."""
+        waits = message.c.mailbox == mailbox, message.c.state.in_(list(states)), _is_wanted()
+        first = sa.select(message.c.seen_at, message.c.error).where(*waits).order_by(message.c.seen_at, message.c.id).limit(1)
+        with self._engine.connect() as connection:
+            row = connection.execute(first).one_or_none()
+            if row is None:
+                return None
+            mails = connection.scalar(sa.select(sa.func.count()).select_from(message).where(*waits)) or 0
+        return Wait(mails=mails, since=row.seen_at, error=row.error)
+
+    def last_change(self, mailbox: str, states: Iterable[State] = State) -> datetime | None:
+        """Tell when something last happened to a mail that is now in one of these states."""
+        query = sa.select(sa.func.max(message.c.changed_at)).where(
+            message.c.mailbox == mailbox, message.c.state.in_(list(states))
+        )
+        with self._engine.connect() as connection:
+            changed: datetime | None = connection.scalar(query)
+            return changed
+
+    def quarantined(self, mailbox: str) -> list[Record]:
+        """Give the mails whose attempts are used up."""
+        query = sa.select(message).where(message.c.mailbox == mailbox, message.c.state == State.QUARANTINED)
+        return self._records(query.order_by(message.c.id))
 
     def retry_quarantined(self, mailbox: str, now: datetime) -> int:
         """Give quarantined mail a new budget of attempts; give how many there were."""
@@ -275,6 +393,11 @@ class Journal:
     def _records(self, query: sa.Select[Any]) -> list[Record]:
         with self._engine.connect() as connection:
             return [Record(**{**row, "state": State(row["state"])}) for row in connection.execute(query).mappings()]
+
+
+def _is_wanted() -> sa.ColumnElement[bool]:
+    """Pass over what somebody marked as deleted: nobody waits for it."""
+    return sa.or_(message.c.error.is_(None), message.c.error != MARKED_DELETED)
 
 
 def _is_one_of(states: Iterable[State]) -> sa.ColumnElement[bool]:

@@ -49,6 +49,22 @@ class Record:
     """Held, it is left as it is."""
     urgent: str | None = None
     """Why a person should look soon."""
+    left_at: datetime | None = None
+    """When it was first missed in the inbox, of a mail that was left there."""
+    run: int | None = None
+    """In which pass over its mailbox it was filed, counted from 1."""
+    filed_at: datetime | None = None
+    """When it was filed, of a mail that an undo was begun for; until then `changed_at` says it."""
+    undo_id: int | None = None
+    """By which undo it was taken back."""
+    again: bool | None = None
+    """Taken back, it is to be classified and filed anew."""
+    back_uidvalidity: int | None = None
+    """UIDVALIDITY of the inbox when it was taken back."""
+    back_uid_from: int | None = None
+    """The inbox's UIDNEXT before it was taken back: there it has this UID or a higher one."""
+    back_uid: int | None = None
+    """Its UID in the inbox after it was taken back, once that is known."""
 
     @property
     def is_decided(self) -> bool:
@@ -75,3 +91,56 @@ class PollOutcome:
     failed_at: datetime | None
     failing_since: datetime | None
     error: str | None
+
+
+MARKED_DELETED = "marked as deleted"
+"""The error of a mail that somebody marked \\Deleted: it is left alone, and nobody waits for it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The mails of a mailbox that wait to be filed."""
+
+    mails: int
+    since: datetime
+    """Since when the first of them is known."""
+    error: str | None
+    """Why that one was not handled yet, where it was tried."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which filed mail an undo is about: what holds of all of it."""
+
+    mailbox: str | None = None
+    uid: int | None = None
+    """Its UID in the inbox when it was found there, as `cubbyd history` shows it."""
+    run: int | None = None
+    category: str | None = None
+    since: datetime | None = None
+    """Filed then or later."""
+    until: datetime | None = None
+    """Filed before then."""
+    model: str | None = None
+    """The version that classified it, as `cubbyd history --json` shows it."""
+
+    def __str__(self) -> str:
+        """Say it as the options of the command."""
+        given = ((name, getattr(self, name)) for name in ("mailbox", "uid", "run", "category", "since", "until", "model"))
+        return " ".join(
+            f"--{name} {value.isoformat(timespec='seconds') if isinstance(value, datetime) else value}"
+            for name, value in given
+            if value is not None
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Undo:
+    """An undo on record."""
+
+    id: int
+    begun_at: datetime
+    selection: str
+    again: bool
+    mails: int
+    """How many it was begun for."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0004"
 """The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
 
 
@@ -90,6 +90,16 @@ message = Table(
     Column("others", JSON(none_as_null=True)),
     Column("stays", Boolean),
     Column("urgent", String),
+    # since when it is no longer in the inbox, where it was left there
+    Column("left_at", UtcDateTime),
+    # in which run of its mailbox it was filed, and how that was taken back
+    Column("run", Integer),
+    Column("filed_at", UtcDateTime),
+    Column("undo_id", Integer),
+    Column("again", Boolean),
+    Column("back_uidvalidity", BigInteger),
+    Column("back_uid_from", BigInteger),
+    Column("back_uid", BigInteger),
     UniqueConstraint("mailbox", "folder", "uidvalidity", "uid"),
     Index(None, "mailbox", "state"),
     Index(None, "fingerprint"),
@@ -114,4 +124,13 @@ poll = Table(
     Column("failed_at", UtcDateTime),
     Column("failing_since", UtcDateTime),
     Column("error", String),
+)
+
+undo = Table(
+    "undo",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("begun_at", UtcDateTime, nullable=False),
+    Column("selection", String, nullable=False),
+    Column("again", Boolean, nullable=False),
 )

@@ -5,7 +5,6 @@ The database runs in WAL mode with synchronous=FULL: what was committed is on di
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -17,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from cubbyd.errors import StateError, StateLocked
+from cubbyd.journal.lock import LOCK_NAME, take_lock
 from cubbyd.journal.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from alembic.config import Config as AlembicConfig
 
 DATABASE_NAME = "cubbyd.sqlite"
-LOCK_NAME = "lock"
 BUSY_SECONDS = 5.0
 """How long to wait for a reader, such as `cubbyd status`, to let go."""
 WAYS_OUT: Final = {
@@ -47,14 +46,12 @@ def state_lock(directory: Path) -> Iterator[None]:
     except OSError as error:
         raise StateError(f"{directory}: cannot be used for the state: {error.strerror}; set [state] directory") from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not take_lock(descriptor):
             holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "unknown"
             raise StateLocked(
                 f"{directory}: another cubbyd (process {holder}) works on this state; stop it first, "
                 "or give this one a [state] directory of its own"
-            ) from None
+            )
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
         yield

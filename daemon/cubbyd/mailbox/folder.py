@@ -15,9 +15,13 @@ class FolderNames:
     prefix: str = ""
     delimiter: str | None = "/"
     """None where the server knows no levels."""
+    inbox: str = "INBOX"
+    """The watched inbox, which is named as the server names it."""
 
     def on_server(self, folder: str) -> str:
         """Spell a folder of the configuration. Raises CommandRefused where the server knows no levels and it has some."""
+        if folder == self.inbox:
+            return folder
         levels = folder.split(FOLDER_SEPARATOR)
         if len(levels) > 1 and not self.delimiter:
             raise CommandRefused(f"folder {folder!r}: the server knows no folders inside folders; choose a name without /")

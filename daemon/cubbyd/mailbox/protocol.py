@@ -72,8 +72,12 @@ class Mailbox(Protocol):
 
     capabilities: Capabilities
 
+    def name_on_server(self, folder: str) -> str:
+        """Spell a folder as the server does. Raises CommandRefused where it cannot have such a name there."""
+        ...
+
     def select(self, folder: str, *, read_only: bool) -> FolderStatus:
-        """Open the inbox, and see what is new in it. Raises MailboxReadOnly where writing is wanted and not granted."""
+        """Open a folder by the server's name, and see what is new in it. Raises MailboxReadOnly where writing is refused."""
         ...
 
     def uids_above(self, uid: int) -> list[int]:
@@ -86,6 +90,10 @@ class Mailbox(Protocol):
 
     def present(self, uids: Sequence[int]) -> set[int]:
         """Tell which of these UIDs are still in the selected folder, those marked \\Deleted included."""
+        ...
+
+    def flags(self, uids: Sequence[int]) -> dict[int, frozenset[str]]:
+        """Give the flags and keywords, lower case, of those of these mails that are still in the selected folder."""
         ...
 
     def fetch(self, uids: Sequence[int]) -> dict[int, RawMessage]:
@@ -110,6 +118,10 @@ class Mailbox(Protocol):
 
     def add_keyword(self, uids: Sequence[int], keyword: str) -> bool:
         """Put a keyword on mails of the selected folder; tell whether the server kept it."""
+        ...
+
+    def remove_keyword(self, uids: Sequence[int], keyword: str) -> None:
+        """Take a keyword off mails of the selected folder; mails that do not have it, or are gone, are passed over."""
         ...
 
     def move(self, uids: Sequence[int], folder: str) -> dict[int, int]:

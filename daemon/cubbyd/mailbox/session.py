@@ -38,20 +38,20 @@ def open_mailbox(account: Account) -> ImapMailbox:
     client = connect(account)
     try:
         with ours(f"mailbox {account.name}: asking {account.server} what it can do"):
-            return ImapMailbox(account.name, client, folder_names(client))
+            return ImapMailbox(account.name, client, folder_names(client, account.section.inbox))
     except MailboxError:
         wire.put_away(client, politely=False)
         raise
 
 
-def folder_names(client: IMAPClient) -> FolderNames:
+def folder_names(client: IMAPClient, inbox: str = "INBOX") -> FolderNames:
     """Learn prefix and delimiter: from NAMESPACE, else from LIST "" ""."""
     if client.has_capability("NAMESPACE"):
         personal = client.namespace().personal
         if personal:
-            return FolderNames(prefix=personal[0][0], delimiter=_text(personal[0][1]))
+            return FolderNames(prefix=personal[0][0], delimiter=_text(personal[0][1]), inbox=inbox)
     listed = client.list_folders("", "")
-    return FolderNames(delimiter=_text(listed[0][1]) if listed else "/")
+    return FolderNames(delimiter=_text(listed[0][1]) if listed else "/", inbox=inbox)
 
 
 def _text(delimiter: str | bytes | None) -> str | None:
@@ -118,6 +118,16 @@ class ImapMailbox:
             for part in wire.in_sets(uids):
                 found.update(self._client.search(["UID", ",".join(map(str, part))]))
         return found & set(uids)
+
+    def flags(self, uids: Sequence[int]) -> dict[int, frozenset[str]]:
+        """Fetch the flags alone."""
+        with self._doing("looking for known mail"):
+            self._client.noop()
+        return {
+            uid: frozenset(map(_lower, answer[b"FLAGS"]))
+            for uid, answer in self._fetch(uids, ["FLAGS"]).items()
+            if uid in set(uids) and b"FLAGS" in answer
+        }
 
     def fetch(self, uids: Sequence[int]) -> dict[int, RawMessage]:
         """Fetch the beginning of each mail, flags and the time of arrival, in as few commands as the server takes."""
@@ -263,6 +273,13 @@ class ImapMailbox:
                     return True  # all of them have left the folder; the next mail will tell
                 self._kept_keywords[keyword] = any(keyword.lower().encode("ascii") in found for found in flags)
         return self._kept_keywords[keyword]
+
+    def remove_keyword(self, uids: Sequence[int], keyword: str) -> None:
+        """Take the keyword off."""
+        self._writable()
+        with self._doing(f"taking the label {keyword} off"):
+            for part in wire.in_sets(uids):
+                self._client.remove_flags(part, [keyword], silent=True)
 
     def move(self, uids: Sequence[int], folder: str) -> dict[int, int]:
         """MOVE (RFC 6851)."""
