@@ -176,6 +176,7 @@ class OpenAISection(Section):
     money_per_month: Money | None = None
     price_per_million_input_tokens: Price | None = None
     price_per_million_output_tokens: Price | None = None
+    price_per_million_training_tokens: Price | None = None
     schema_probability: Annotated[Number, Field(gt=0.0, lt=1.0)] = 0.8
     logprobs: Switch = True
     reasoning_effort: Effort = Effort.AUTO

@@ -1,0 +1,169 @@
+"""What was started at the vendor, in one file of the state directory, so that a watch that was broken off goes on.
+
+What is uploaded is written down before a job is started, and a job before it is watched: whatever happens in between, the next
+command knows which files are still to be deleted. The file holds no text of a mail; digests of texts are in it, by which a test
+set is kept apart from what was learned.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cubbyd.classify.hosted.tuning import ENDED, Seen
+from cubbyd.errors import StateError, StateLocked
+from cubbyd.training.finetune.lesson import Taught
+
+FILE_NAME: Final = "finetune.json"
+FOLDER_NAME: Final = "finetune"
+"""Of the result files that were fetched."""
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Job(_Value):
+    """One job."""
+
+    run: str
+    """Its random name, which it had before it had an id."""
+    id: str = ""
+    epochs: int | None = None
+    status: str = "ordered"
+    model: str = ""
+    error_code: str = ""
+    running_since: datetime | None = None
+    result_files: tuple[str, ...] = ()
+    """At the vendor."""
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether nothing changes any more."""
+        return self.status in ENDED or self.status == "never started"
+
+    def updated(self, seen: Seen, now: datetime) -> Job:
+        """Give the job as the vendor tells of it now."""
+        since = self.running_since or (now if seen.status == "running" else None)
+        changes = {"id": seen.id, "status": seen.status, "model": seen.model, "error_code": seen.error_code}
+        epochs = {"epochs": self.epochs if seen.epochs is None else seen.epochs}
+        return self.model_copy(update=changes | epochs | {"running_since": since, "result_files": seen.result_files})
+
+
+class Sweep(_Value):
+    """One training file, and the jobs that learn it."""
+
+    name: str
+    created: datetime
+    base_url: str
+    base: str
+    taught: Taught
+    suffix: str
+    seed: int
+    lines: int
+    fingerprint: str
+    """Of the way in which the model must be asked (Teacher.fingerprint)."""
+    data_sha256: str
+    seen: tuple[str, ...]
+    """Digests of the texts that were learned or validated on."""
+    training_file: str = ""
+    validation_file: str = ""
+    undeleted: tuple[str, ...] = ()
+    """Files that are still at the vendor."""
+    jobs: tuple[Job, ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether every job has ended."""
+        return all(job.is_over for job in self.jobs)
+
+    def with_job(self, job: Job) -> Sweep:
+        """Give the sweep with a newer state of one of its jobs."""
+        jobs = tuple(job if known.run == job.run else known for known in self.jobs)
+        return self.model_copy(update={"jobs": jobs})
+
+
+class _Stored(_Value):
+    format: Literal["cubbyd finetune 1"] = "cubbyd finetune 1"
+    sweeps: tuple[Sweep, ...] = ()
+
+
+class Records:
+    """All sweeps of one state directory, oldest first."""
+
+    def __init__(self, directory: Path) -> None:
+        """Take the state directory; nothing is made before there is something to keep."""
+        self._directory = directory
+        self.file = directory / FILE_NAME
+
+    def read(self) -> tuple[Sweep, ...]:
+        """Read all. Raises StateError where the file is damaged."""
+        try:
+            text = self.file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StateError(f"{self.file} cannot be read: {error}") from error
+        try:
+            return _Stored.model_validate_json(text).sweeps
+        except ValidationError as error:
+            raise StateError(
+                f"{self.file} is damaged, or of another version of cubbyd; move it away. The vendor lists its jobs and files, "
+                "and deletes the files by itself when they expire"
+            ) from error
+
+    def keep(self, sweep: Sweep) -> None:
+        """Write a sweep, in the place of an older state of it. Raises StateError, StateLocked."""
+        with self._locked():
+            sweeps = self.read()
+            is_known = any(known.name == sweep.name for known in sweeps)
+            changed = tuple(sweep if known.name == sweep.name else known for known in sweeps)
+            self._write(_Stored(sweeps=changed if is_known else (*sweeps, sweep)))
+
+    def result_file(self, job: str) -> Path:
+        """Name the file that a job's losses are kept in."""
+        return self._directory / FOLDER_NAME / f"{job}.csv"
+
+    def keep_result(self, job: str, content: bytes) -> Path:
+        """Keep a job's result file."""
+        file = self.result_file(job)
+        self._replace(file, content)
+        return file
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor = os.open(self.file.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise StateError(f"{self.file} cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except BlockingIOError as error:
+            raise StateLocked(f"another cubbyd finetune writes {self.file}; try again") from error
+        finally:
+            os.close(descriptor)
+
+    def _write(self, stored: _Stored) -> None:
+        self._replace(self.file, stored.model_dump_json(indent=1).encode())
+
+    def _replace(self, file: Path, content: bytes) -> None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            beside = file.with_name(file.name + ".new")
+            descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            beside.replace(file)
+        except OSError as error:
+            raise StateError(f"{file} cannot be written: {error.strerror}") from error
