@@ -61,7 +61,7 @@ def test_asking_what_cubbyd_can_do_loads_nothing_heavy(arguments: list[str]) -> 
             "calibrate",
             "thresholds",
         ),
-        *("embedding-model", "weigh"),
+        *("embedding-model", "weigh", "finetune"),
     ],
 )
 def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> None:

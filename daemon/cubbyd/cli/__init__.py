@@ -17,6 +17,7 @@ COMMANDS = {
     "check": "Check the configuration, the mail server and the model; change nothing.",
     "run": "Watch the mailboxes and file their mail.",
     "train": "Train a classifier on labeled examples.",
+    "finetune": "Fine-tune a model at a vendor, where it still lets you.",
     "embedding-model": "Convert a downloaded embedding model for the embeddings classifier.",
     "weigh": "Find how much each member of an ensemble should count.",
     "calibrate": "Make the classifier's probabilities hold, on labeled mail.",

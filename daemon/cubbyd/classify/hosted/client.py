@@ -42,7 +42,9 @@ GRACE_SECONDS: Final = 5.0
 LONGEST_RETRY_AFTER: Final = 86_400.0
 
 _MULTIPART: Final = re.compile(r"multipart/form-data; boundary=[A-Za-z0-9'()+_,./:=?-]{1,70}")
-_PAGED: Final = re.compile(rb"(?:after=[A-Za-z0-9_-]{1,100}|limit=[0-9]{1,3})(?:&(?:after=[A-Za-z0-9_-]{1,100}|limit=[0-9]{1,3}))?")
+_PAGED: Final = re.compile(
+    rb"(?:after=[A-Za-z0-9_-]{1,100}|limit=[0-9]{1,3})(?:&(?:after=[A-Za-z0-9_-]{1,100}|limit=[0-9]{1,3}))?"
+)
 
 _CHATTY: Final = ("openai", "httpx2", "httpcore2")
 """They log addresses and headers; OPENAI_LOG=debug would make the SDK do so unasked."""

@@ -1,7 +1,7 @@
 """Training lines: each is the chat by which the tuned model will be asked about such a mail, with the right answer at its end.
 
-The instructions come from the same code that asks (cubbyd.classify.hosted), the mail from the same renderer and through the same
-border: names are masked before anything is written or sent.
+The instructions come from the code that asks (cubbyd.classify.hosted), the mail from the same renderer through the same border:
+names are masked before anything is written or sent.
 """
 
 from __future__ import annotations
@@ -67,6 +67,7 @@ class Teacher:
 
     def __init__(self, config: Config, taught: Taught) -> None:
         """Take the categories, the limits and the border. Raises ConfigError, InputFileError, NamesMissing."""
+        self.taught = taught
         section = serving_section(config, taught)
         many = config.classifier.labels is Labels.MANY
         prompt = Prompt(config.taxonomy, many)
@@ -128,7 +129,7 @@ def serving_section(config: Config, taught: Taught, model: str = "") -> OpenAISe
         raise _error(config, "openai.endpoint", 'the models that can be tuned are chats; set endpoint = "chat"')
     changes = {"mode": Mode(taught.value)} | ({"model": model} if model else {})
     if taught is Taught.SCHEMA and not section.instructions:
-        raise _error(config, "openai.instructions", 'false is for --teach code alone; take the key out')
+        raise _error(config, "openai.instructions", "false is for --teach code alone; take the key out")
     return section.model_copy(update=changes)
 
 
@@ -141,8 +142,8 @@ def open_masking_border(config: Config, section: OpenAISection) -> Border:
                 Problem(
                     key="redaction.allow_names_to_leave_the_building",
                     found="True",
-                    allowed="a training file stays at the vendor while it is used, whatever a contract says of single calls, and "
-                    "a model can repeat what it learned; take this key out, so that names are masked in training and in use",
+                    allowed="a training file stays at the vendor while it is used, whatever a contract says of calls, and a "
+                    "model can repeat what it learned; take this key out, so that names are masked in training and in use",
                 ),
             ),
         )

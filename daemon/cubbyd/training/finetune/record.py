@@ -18,7 +18,7 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cubbyd.classify.hosted.tuning import ENDED, Seen
-from cubbyd.errors import StateError, StateLocked
+from cubbyd.errors import StateError
 from cubbyd.training.finetune.lesson import Taught
 
 FILE_NAME: Final = "finetune.json"
@@ -41,6 +41,9 @@ class Job(_Value):
     model: str = ""
     error_code: str = ""
     running_since: datetime | None = None
+    batch_size: int | None = None
+    finish: int | None = None
+    """When the vendor expects it to end, in Unix time."""
     result_files: tuple[str, ...] = ()
     """At the vendor."""
 
@@ -52,7 +55,8 @@ class Job(_Value):
     def updated(self, seen: Seen, now: datetime) -> Job:
         """Give the job as the vendor tells of it now."""
         since = self.running_since or (now if seen.status == "running" else None)
-        changes = {"id": seen.id, "status": seen.status, "model": seen.model, "error_code": seen.error_code}
+        changes: dict[str, object] = {"id": seen.id, "status": seen.status, "model": seen.model, "error_code": seen.error_code}
+        changes |= {"batch_size": seen.batch_size, "finish": seen.estimated_finish}
         epochs = {"epochs": self.epochs if seen.epochs is None else seen.epochs}
         return self.model_copy(update=changes | epochs | {"running_since": since, "result_files": seen.result_files})
 
@@ -120,7 +124,7 @@ class Records:
             ) from error
 
     def keep(self, sweep: Sweep) -> None:
-        """Write a sweep, in the place of an older state of it. Raises StateError, StateLocked."""
+        """Write a sweep, in the place of an older state of it. Raises StateError."""
         with self._locked():
             sweeps = self.read()
             is_known = any(known.name == sweep.name for known in sweeps)
@@ -145,10 +149,8 @@ class Records:
         except OSError as error:
             raise StateError(f"{self.file} cannot be written: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # it is held for moments
             yield
-        except BlockingIOError as error:
-            raise StateLocked(f"another cubbyd finetune writes {self.file}; try again") from error
         finally:
             os.close(descriptor)
 
