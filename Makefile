@@ -8,14 +8,14 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow lint bench bench-classifier bench-calibration bench-message bench-redaction bench-rules clean dovecot
+.PHONY: help demo test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
 	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
 	@echo 'make lint    style, types, direction of imports'
-	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifier, bench-calibration, bench-message, bench-redaction, bench-rules'
+	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make clean   remove what make made'
 
 demo: $(VENV)/.ready-demo
@@ -39,8 +39,8 @@ lint: $(VENV)/.ready
 bench: $(VENV)/.ready dovecot
 	$(BIN)/python -m benchmarks.filing
 
-bench-classifier: $(VENV)/.ready
-	$(BIN)/python -m benchmarks.classifier
+bench-classifiers: $(VENV)/.ready
+	$(BIN)/python -m benchmarks.classifiers --write
 
 bench-calibration: $(VENV)/.ready
 	$(BIN)/python -m benchmarks.calibration

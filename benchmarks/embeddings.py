@@ -4,7 +4,7 @@
     python -m benchmarks.embeddings FOLDER --speed
 
 FOLDER is what `cubbyd embedding-model` wrote. The sets, the draws and where the data is looked for are those of
-benchmarks.classifier; vectors are made once for each text of a run and remembered in memory. --speed embeds mails of some 250
+benchmarks.trial; vectors are made once for each text of a run and remembered in memory. --speed embeds mails of some 250
 words one by one on one thread, in this process, and reads its memory from the system.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from benchmarks.classifier import SETS, SHARED, Classify, Probabilities, Trial
+from benchmarks.trial import SETS, SHARED, Classify, Probabilities, Trial
 
 from cubbyd.classify.embedding.cache import Embedder
 from cubbyd.classify.embedding.classifier import EmbeddingClassifier

@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.dovecot import DOVECOT, LAYOUTS, MAILDIR, Dovecot, Layout
+
+settings.register_profile("noisy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("noisy machine")
+"""How long an example takes says nothing here: a busy machine stops everything for a second now and then."""
 
 ROOT = Path(__file__).parent.parent
 _users = itertools.count(1)

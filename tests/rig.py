@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from cubbyd.classify.protocol import Classifier
@@ -12,6 +14,7 @@ from cubbyd.config import Labels
 from cubbyd.errors import ClassifierError
 from cubbyd.filing import Filer, PassReport, Rules
 from cubbyd.journal import Journal, Record, open_database
+from cubbyd.journal.store import DATABASE_NAME
 from cubbyd.mailbox import Mailbox
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 from cubbyd.testing import HandClock, WordClassifier
@@ -58,6 +61,14 @@ def words_classifier(**more: str | ClassifierError) -> WordClassifier:
     return WordClassifier(FOLDERS, {**WORDS, **more})
 
 
+@cache
+def empty_state() -> bytes:
+    """The state file as it is first made, which takes a while; hundreds of tests begin with one."""
+    with tempfile.TemporaryDirectory() as folder:
+        open_database(Path(folder)).dispose()
+        return (Path(folder) / DATABASE_NAME).read_bytes()
+
+
 @dataclass(slots=True, kw_only=True)
 class Office:
     """One mailbox's filer with everything that it works with."""
@@ -71,6 +82,8 @@ class Office:
 
     def journal(self) -> Journal:
         self.state.mkdir(exist_ok=True)
+        if not (self.state / DATABASE_NAME).exists():
+            (self.state / DATABASE_NAME).write_bytes(empty_state())
         return Journal(open_database(self.state))
 
     def filer(self, journal: Journal) -> Filer:

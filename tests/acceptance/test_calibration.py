@@ -13,6 +13,8 @@ from tests.acceptance.desk import Desk, json_lines
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 
+pytestmark = pytest.mark.slow
+
 LATER = {
     "absence": ("fever since last night", "sick again, stays home", "she is ill, home today"),
     "billing": ("invoice of May", "the tuition was taken twice", "a receipt please"),

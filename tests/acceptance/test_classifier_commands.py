@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,7 +85,9 @@ def test_a_mail_is_classified_and_the_reasons_are_words_of_it(ready: Desk) -> No
     (found,) = json_lines(ready.call("classify", "mail.eml", "--json").stdout)
     assert found["decision"] == "absence"
     assert found["reasons"]
-    assert all(word in MAIL.decode().lower() for reason in found["reasons"] for word in reason["text"].split())
+    *words, example = found["reasons"]
+    assert all(word in MAIL.decode().lower() for reason in words for word in reason["text"].split())
+    assert re.fullmatch(r"like line \d+ of the examples", example["text"])
     assert "labels" not in found
 
 

@@ -15,7 +15,7 @@ from tests.acceptance.cubbyd import EXAMPLES, Cubbyd, write_examples
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]  # test_kinds.py has one of each
 
 SUBJECTS = ("Emma is ill today", "the invoice for Noah is wrong", "a milk allergy, no nuts please", "zzz qqq")
 FILED = {"Absence": [SUBJECTS[0]], "Billing": [SUBJECTS[1]], "Meals": [SUBJECTS[2]], "INBOX": [SUBJECTS[3]]}

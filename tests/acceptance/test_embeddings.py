@@ -12,6 +12,8 @@ from tests.dovecot import Dovecot
 from tests.embeddings import make_folder, write_download
 from tests.mail import Outside, mail
 
+pytestmark = pytest.mark.slow
+
 SUBJECTS = ("Emma is ill today", "the invoice for Noah is wrong", "a milk allergy, no nuts please")
 FILED = {"Absence": [SUBJECTS[0]], "Billing": [SUBJECTS[1]], "Meals": [SUBJECTS[2]]}
 

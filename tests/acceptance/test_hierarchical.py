@@ -15,6 +15,8 @@ from tests.mail import Outside, mail
 from cubbyd.standin import Standin
 from cubbyd.standin.server import KEY
 
+pytestmark = pytest.mark.slow
+
 GROUPS = {"absence": "child", "meals": "child", "billing": "money"}
 SUBJECTS = ("Emma is ill today", "the invoice for Noah is wrong", "a milk allergy, no nuts please", "zzz qqq")
 FILED = {"Absence": [SUBJECTS[0]], "Billing": [SUBJECTS[1]], "Meals": [SUBJECTS[2]], "INBOX": [SUBJECTS[3]]}
@@ -93,7 +95,7 @@ def test_a_model_of_the_other_kind_is_refused_either_way(grouped: Desk) -> None:
     (grouped.folder / "mail.eml").write_bytes(b"Subject: nuts\r\n\r\nNo nuts\r\n")
 
     (line,) = grouped.call("classify", "mail.eml", code=78).stderr.splitlines()
-    assert "cubbyd.model: is of version 1, kind 'local'" in line
+    assert "cubbyd.model: is of version 2, kind 'local'" in line
     assert "kind 'hierarchical'" in line
 
 
@@ -141,7 +143,7 @@ def test_mail_is_filed_by_a_hosted_one_that_is_asked_for_the_group_and_then_with
     with Standin(WORDS) as server:
         cubbyd.config.write_text(
             f'{cubbyd.config.read_text()}\n[redaction]\nroster_file = "roster.txt"\n[classifier.hierarchical]\n'
-            f'groups = "openai"\nwithin = "openai"\ntried = 1\n[classifier.openai]\nmodel = "gpt-6-luna"\n'
+            f'groups = "openai"\nwithin = "openai"\ntried = 1\n[classifier.openai]\nmodel = "gpt-6-luna"\nmode = "decisions"\n'
             f'base_url = "{server.base_url}"\napi_key_file = "openai.key"\nattempts = 1\n'
         )
 

@@ -18,7 +18,7 @@ from cubbyd.standin import Fault, Standin
 from cubbyd.standin.dialect import VLLM
 from cubbyd.standin.server import KEY
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]  # test_kinds.py has one of each
 
 WORDS = {"ill": "absence", "invoice": "billing", "allergy": "meals"}
 PLACED = {"Absence": ["Mia Hofmann is ill"], "Billing": ["the invoice for Noah"], "INBOX": ["zzz qqq"]}
@@ -186,3 +186,14 @@ def test_a_configuration_that_would_let_names_out_is_refused(cubbyd: Hosted, out
         assert "Traceback" not in refused.stderr
     assert standin.requests == []
     assert outside.everything() == {"INBOX": ["Mia Hofmann is ill"]}
+
+
+def test_what_classify_prints_for_a_program_is_that_and_no_log(cubbyd: Hosted, standin: Standin) -> None:
+    cubbyd.choose(standin, "")  # it finds out the mode first, and would say so
+    (cubbyd.folder / "mail.eml").write_bytes(mail("Mia Hofmann is ill"))
+
+    done = cubbyd("classify", "mail.eml", "--json")
+
+    assert done.returncode == 0, done.stderr
+    (found,) = (json.loads(line) for line in done.stdout.splitlines())
+    assert found["decision"] == "absence"

@@ -15,7 +15,7 @@ from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 from tests.rig import FOLDERS, WORDS, Office
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 MAILS = 500
 KILLS = 8

@@ -21,6 +21,7 @@ from cubbyd.mailbox import Account, Mailbox, open_mailbox
 from cubbyd.testing import HandClock, WordClassifier
 
 READ_SECONDS = 0.6
+PATIENT_SECONDS = 30.0
 DAY = 86_400
 
 
@@ -64,6 +65,13 @@ for _raw, _folder in MAILS:
 WHERE["INBOX", FOREIGN] = 1
 
 
+@dataclass(slots=True)
+class Patience:
+    """How long an answer is waited for: briefly while something goes wrong on purpose, and else as long as a busy machine needs."""
+
+    seconds: float = READ_SECONDS
+
+
 @dataclass(slots=True, kw_only=True)
 class Desk:
     """One account with the mails in it, reached through the proxy."""
@@ -74,6 +82,7 @@ class Desk:
     setup: Setup
     classifier: WordClassifier
     clock: HandClock
+    patience: Patience
 
     def run(self) -> PassReport | MailboxError:
         """One pass; what ends it is given, and whatever waits is due at the next."""
@@ -86,7 +95,7 @@ class Desk:
 
     def settle(self) -> None:
         """Two passes without faults: what was looked up in the first is filed in the second at the latest."""
-        self.proxy.fault = None
+        self.proxy.fault, self.patience.seconds = None, PATIENT_SECONDS
         for _ in range(2):
             report = self.run()
             assert isinstance(report, PassReport), report
@@ -128,16 +137,21 @@ def _place(subject: str) -> str:
 @contextmanager
 def opened(server: Dovecot, setup: Setup, user: str, state: Path, fault: Fault | None = None) -> Iterator[Desk]:
     """Fill an account, and put the proxy in front of it."""
-    classifier, clock = words_classifier(), HandClock()
+    classifier, clock, patience = words_classifier(), HandClock(), Patience()
     with FaultProxy(server.port, fault) as proxy, Outside(server, user) as outside:
         outside.deliver(*(raw for raw, _ in MAILS), mail(FOREIGN, number=99))
         outside.store("INBOX", str(len(MAILS) + 1), "\\Deleted")
         who = account("127.0.0.1", proxy.port, user, PASSWORD)
-        office = Office(state=state, connect=lambda: hasty(who), rules=setup.rules, classifier=classifier, clock=clock)
-        yield Desk(proxy=proxy, office=office, outside=outside, setup=setup, classifier=classifier, clock=clock)
+        office = Office(
+            state=state, connect=lambda: connect(who, patience), rules=setup.rules, classifier=classifier, clock=clock
+        )
+        yield Desk(
+            proxy=proxy, office=office, outside=outside, setup=setup, classifier=classifier, clock=clock, patience=patience
+        )
 
 
-def hasty(who: Account) -> Mailbox:
+def connect(who: Account, patience: Patience) -> Mailbox:
     """Connect with less patience than a configuration may ask for, so that silence costs a test little."""
-    section = who.section.model_copy(update={"read_timeout_seconds": READ_SECONDS, "connect_timeout_seconds": READ_SECONDS})
+    seconds = {"read_timeout_seconds": patience.seconds, "connect_timeout_seconds": patience.seconds}
+    section = who.section.model_copy(update=seconds)
     return open_mailbox(Account(name=who.name, section=section, password=who.password))

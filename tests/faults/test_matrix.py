@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.dovecot import DOVECOT, Dovecot
-from tests.faults.desk import SETUPS, Desk, opened
+from tests.faults.desk import PATIENT_SECONDS, SETUPS, Desk, opened
 from tests.faults.proxy import Fault, Kind
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
@@ -40,6 +40,7 @@ def test_whatever_happens_to_whichever_command_every_mail_ends_once_in_its_place
 ) -> None:
     users = (f"{kind.name.lower()}{number}" for number in itertools.count())
     with opened(server, SETUPS[setup], next(users), tmp_path / "dry") as desk:
+        desk.patience.seconds = PATIENT_SECONDS
         desk.run()
         desk.check()
         asked = Counter(desk.proxy.commands)

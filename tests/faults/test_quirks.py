@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.dovecot import Dovecot
-from tests.faults.desk import SETUPS, Desk, opened
+from tests.faults.desk import PATIENT_SECONDS, SETUPS, Desk, opened
 from tests.faults.proxy import Fault, Kind
 
 from cubbyd.errors import CommandRefused, LoginRefused, MailboxUnavailable
@@ -22,6 +22,7 @@ pytestmark = pytest.mark.dovecot
 @pytest.fixture
 def desk(dovecot: Dovecot, user: str, tmp_path: Path) -> Iterator[Desk]:
     with opened(dovecot, SETUPS["maildir"], user, tmp_path / "state") as made:
+        made.patience.seconds = PATIENT_SECONDS
         yield made
 
 

@@ -14,7 +14,7 @@ from cubbyd.classify import registry
 from cubbyd.classify.grouping import ask_about_groups, read_groups
 from cubbyd.classify.hierarchical import HierarchicalClassifier
 from cubbyd.classify.hierarchyfile import save_hierarchical
-from cubbyd.classify.registry import load_classifier
+from cubbyd.classify.registry import open_backend
 from cubbyd.config import Config, load_config
 from cubbyd.dataset import Example
 from cubbyd.errors import EXIT_CONFIG, ConfigError, ModelFileError
@@ -86,7 +86,7 @@ def test_every_category_without_a_group_is_named(tmp_path: Path) -> None:
     config = configure(tmp_path, groups=GROUPED | {"pickup": "", "billing": ""})
 
     with pytest.raises(ConfigError) as caught:
-        load_classifier(config)
+        open_backend(config)
 
     assert [problem.key for problem in caught.value.problems] == ["categories[2].group", "categories[3].group"]
     assert all(name in str(caught.value) for name in ("'pickup'", "'billing'", 'group = "money"', "c.toml"))
@@ -95,7 +95,7 @@ def test_every_category_without_a_group_is_named(tmp_path: Path) -> None:
 
 def test_a_single_group_is_no_choice(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"all are in the group 'child'; .* two groups at least"):
-        load_classifier(configure(tmp_path, groups=dict.fromkeys(GROUPED, "child")))
+        open_backend(configure(tmp_path, groups=dict.fromkeys(GROUPED, "child")))
 
 
 def test_other_kinds_need_no_group_and_do_not_mind_one(tmp_path: Path) -> None:
@@ -135,7 +135,7 @@ def test_a_wrong_table_is_refused_by_its_key(tmp_path: Path, keys: str, key: str
 def test_without_a_table_the_model_file_does_it_all(tmp_path: Path) -> None:
     train(tmp_path / "cubbyd.model")
 
-    classifier = load_classifier(configure(tmp_path))
+    classifier = open_backend(configure(tmp_path))
 
     answer = only(classifier.classify([mail("an invoice")]))
     assert classifier.categories == tuple(answer.probabilities) == tuple(GROUPED)
@@ -144,7 +144,7 @@ def test_without_a_table_the_model_file_does_it_all(tmp_path: Path) -> None:
 
 def test_without_a_file_the_way_to_one_is_said(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"no model yet; make one: cubbyd train .* --kind hierarchical --out"):
-        load_classifier(configure(tmp_path))
+        open_backend(configure(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -158,14 +158,14 @@ def test_a_model_of_other_groups_is_refused(tmp_path: Path, configured: dict[str
     train(tmp_path / "cubbyd.model")
 
     with pytest.raises(ModelFileError, match=said) as caught:
-        load_classifier(configure(tmp_path, groups=configured))
+        open_backend(configure(tmp_path, groups=configured))
     assert caught.value.exit_code == EXIT_CONFIG
 
 
 def test_a_category_that_the_model_does_not_know_has_no_probability(tmp_path: Path) -> None:
     train(tmp_path / "cubbyd.model")
 
-    classifier = load_classifier(configure(tmp_path, groups=GROUPED | {"meals": "child", "tours": "visits"}))
+    classifier = open_backend(configure(tmp_path, groups=GROUPED | {"meals": "child", "tours": "visits"}))
 
     found = only(classifier.classify([mail("grandma collects")])).probabilities
     assert (found[CategoryId("meals")], found[CategoryId("tours")]) == (0.0, 0.0)
@@ -175,7 +175,7 @@ def test_a_category_that_the_model_does_not_know_has_no_probability(tmp_path: Pa
 def test_members_of_any_kind_need_no_model_file_and_the_first_is_summed(tmp_path: Path, bench: Bench) -> None:
     table = '[classifier.hierarchical]\ngroups = "one"\nwithin = { kind = "two", model = "other.model" }\ntried = 1'
 
-    classifier = load_classifier(configure(tmp_path, table))
+    classifier = open_backend(configure(tmp_path, table))
 
     assert isinstance(classifier, HierarchicalClassifier)
     assert bench.configs["two"].classifier.model == tmp_path / "other.model"
@@ -190,7 +190,7 @@ def test_members_of_any_kind_need_no_model_file_and_the_first_is_summed(tmp_path
 def test_one_that_takes_any_closed_set_is_asked_for_the_group_itself(tmp_path: Path, bench: Bench) -> None:
     train(tmp_path / "cubbyd.model")
 
-    classifier = load_classifier(configure(tmp_path, '[classifier.hierarchical]\ngroups = "openai"'))
+    classifier = open_backend(configure(tmp_path, '[classifier.hierarchical]\ngroups = "openai"'))
 
     assert bench.opened["openai"].categories == ("child", "money")
     assert only(classifier.classify([mail("an invoice")])).top == "billing"
@@ -209,18 +209,18 @@ def test_the_groups_are_described_by_their_categories_whose_names_stay_unmasked(
 
 def test_the_one_for_the_groups_is_closed_where_the_other_cannot_be_opened(tmp_path: Path, bench: Bench) -> None:
     with pytest.raises(ModelFileError, match="is broken"):
-        load_classifier(configure(tmp_path, '[classifier.hierarchical]\ngroups = "one"\nwithin = "broken"'))
+        open_backend(configure(tmp_path, '[classifier.hierarchical]\ngroups = "one"\nwithin = "broken"'))
 
     assert bench.opened["one"].closed == 1
 
 
 def test_it_is_no_part_of_itself_and_may_be_one_of_another(tmp_path: Path, bench: Bench) -> None:
     with pytest.raises(ConfigError, match=r"classifier\.hierarchical: found 'hierarchical'"):
-        load_classifier(configure(tmp_path, '[classifier.hierarchical]\ngroups = "one"\nwithin = "hierarchical"'))
+        open_backend(configure(tmp_path, '[classifier.hierarchical]\ngroups = "one"\nwithin = "hierarchical"'))
 
     train(tmp_path / "h.model")
     table = '[classifier.cascade]\nfirst = { kind = "hierarchical", model = "h.model" }\nthen = "two"'
     config = configure(tmp_path, table)
     cascade = config.model_copy(update={"classifier": config.classifier.model_copy(update={"kind": "cascade"})})
-    assert load_classifier(cascade).categories == tuple(GROUPED)
+    assert open_backend(cascade).categories == tuple(GROUPED)
     assert bench.opened["two"].calls == []

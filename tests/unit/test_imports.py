@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from tests.unit.configuration import load
 
+from cubbyd.cli import COMMANDS
+from cubbyd.cli.dataset import SUBCOMMANDS
+
 TRAINING = {"sklearn", "scipy", "joblib"}
 NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas", "onnx", "onnxruntime", "tokenizers"}
 HEAVY = (
@@ -44,28 +47,26 @@ def test_asking_what_cubbyd_can_do_loads_nothing_heavy(arguments: list[str]) -> 
     assert loaded_by(running(*arguments)) & HEAVY == set()
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        *(
-            "check",
-            "run",
-            "train",
-            "classify",
-            "parse",
-            "redact",
-            "status",
-            "history",
-            "retry",
-            "demo",
-            "calibrate",
-            "thresholds",
-        ),
-        *("embedding-model", "weigh", "finetune"),
-    ],
-)
-def test_the_help_of_a_command_loads_no_training_and_no_numpy(command: str) -> None:
-    assert loaded_by(running(command, "--help")) & (TRAINING | NEVER | {"numpy"}) == set()
+def test_the_help_of_no_command_loads_training_or_numpy() -> None:
+    """All of them in one process: what one loads, the next would find."""
+    loaded = loaded_by("\n".join(running(command, "--help") for command in COMMANDS))
+
+    assert loaded & (TRAINING | NEVER | {"numpy"}) == set()
+    assert "cubbyd" in loaded
+
+
+def test_the_help_of_no_dataset_command_loads_training_or_the_mailbox() -> None:
+    loaded = loaded_by("\n".join(running("dataset", command, "--help") for command in SUBCOMMANDS))
+
+    assert loaded & (TRAINING | NEVER | {"imapclient", "sqlalchemy"}) == set()
+
+
+def test_reading_a_table_loads_no_mailbox_and_no_training(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\nx,y\n")
+    loaded = loaded_by(running("dataset", "import", str(tmp_path / "a.csv"), "--out", str(tmp_path / "e.jsonl")))
+
+    assert (tmp_path / "e.jsonl").exists()
+    assert loaded & (TRAINING | NEVER | {"numpy", "imapclient", "sqlalchemy", "selectolax"}) == set()
 
 
 def test_the_daemon_and_the_local_classifier_load_no_training() -> None:

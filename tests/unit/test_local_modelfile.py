@@ -20,6 +20,7 @@ import pytest
 from cubbyd.classify import container
 from cubbyd.classify.local import LocalClassifier
 from cubbyd.classify.modelfile import LocalModel, load_model, save_model
+from cubbyd.config import Labels
 from cubbyd.dataset.example import Example
 from cubbyd.errors import EXIT_CONFIG, ModelFileError
 from cubbyd.message.render import RENDERER_VERSION, render_text
@@ -104,13 +105,32 @@ def test_the_manifest_says_what_the_model_is_and_where_it_comes_from(file: Path,
     with zipfile.ZipFile(file) as archive:
         manifest = json.loads(archive.read("manifest.json"))
 
-    assert (manifest["format"], manifest["version"], manifest["kind"]) == ("cubbyd-model", 1, "local")
+    assert (manifest["format"], manifest["version"], manifest["kind"]) == ("cubbyd-model", 2, "local")
     assert manifest["created"] == "2026-11-20T08:30:00+00:00"
     assert manifest["categories"] == [{"id": "absence", "examples": 3}, {"id": "billing", "examples": 3}]
     assert manifest["renderer"] == RENDERER_VERSION
     assert manifest["data_sha256"] == model.data_sha256
     assert set(manifest["versions"]) == {"cubbyd", "numpy", "scikit-learn"}
     assert set(manifest["quality"]) == {"examples", "accuracy", "macro_f1", "calibration_error"}
+
+
+def test_a_model_of_several_labels_with_subjects_is_the_same_after_a_round_trip(tmp_path: Path) -> None:
+    both = (CategoryId("absence"), CategoryId("billing"))
+    bodies = {"a fever": both[:1], "home with a fever": both[:1], "the invoice": both[1:], "an invoice": both[1:]}
+    told = [Example(subject=body, body=body, labels=labels) for body, labels in bodies.items()]
+    told.append(Example(subject="Both", body="a fever and an invoice", labels=both))
+    model = train_local(told, labels=Labels.MANY, keep_subjects=True)
+    save_model(model, tmp_path / "many.model", created=CREATED)
+
+    again = load(tmp_path / "many.model")
+
+    assert again.identity == model.identity
+    assert (again.labels, again.slopes, again.shifts) == (Labels.MANY, model.slopes, model.shifts)
+    assert sorted(again.similar.subjects) == ["Both", "a fever", "an invoice", "home with a fever", "the invoice"]
+    asked = [render_text("", "fever"), render_text("", "")]
+    first, second = (LocalClassifier(one).classify(asked) for one in (model, again))
+    assert [one.probabilities for one in first] == [one.probabilities for one in second]
+    assert first[1].probabilities == {"absence": 0.6, "billing": 0.6}, "of a mail without a word, how many have it"
 
 
 def test_saving_replaces_the_old_file_whole_and_leaves_nothing_beside_it(file: Path, model: LocalModel) -> None:
@@ -154,7 +174,16 @@ def test_a_model_for_another_renderer_is_refused(file: Path) -> None:
     ("changes", "reason"),
     [
         ({"manifest": put(format="other")}, "is no model file of cubbyd"),
-        ({"manifest": put(version=2)}, r"version 2, kind 'local'; this cubbyd reads version 1"),
+        ({"manifest": put(version=1)}, r"version 1, kind 'local'; this cubbyd reads version 2"),
+        ({"manifest": put(labels="some")}, "no sound model"),
+        ({"manifest": put(labels="many")}, "no sound model"),
+        ({"manifest": put(slopes=[1.0, 1.0], shifts=[0.0, 0.0])}, "no sound model"),
+        ({"manifest": put(mails=0)}, "no sound model"),
+        ({"similar_columns": lambda member: member[:-4] + b"\xff\xff\xff\x7f"}, "no sound model"),
+        ({"similar_labels": lambda member: member[:-4] + b"\x02\x00\x00\x00"}, "no sound model"),
+        ({"similar_lines": lambda member: member[:-4] + b"\xff\xff\xff\xff"}, "no sound model"),
+        ({"similar_values": lambda member: member[:-2] + b"\x00\x7e"}, "no sound model"),
+        ({"subjects": lambda _: b'["one of six"]'}, "no sound model"),
         ({"manifest": put(kind="blend")}, "kind 'blend'"),
         ({"manifest": put(members={})}, "is damaged"),
         ({"manifest": put(surprise=1)}, "no sound model"),

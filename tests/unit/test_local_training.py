@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from cubbyd.classify.local import LocalClassifier, softmax
+from cubbyd.classify.local import LocalClassifier
+from cubbyd.classify.logit import softmax
+from cubbyd.config import Labels
 from cubbyd.dataset.example import Example
 from cubbyd.errors import InputFileError
 from cubbyd.message.render import render_text
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
-from cubbyd.training.local import expected_calibration_error, fit_temperature, fit_weights, macro_f1, train_local
+from cubbyd.training import local
+from cubbyd.training.head import separate
+from cubbyd.training.learner import MACHINES, REGRESSION, USUAL, Learner, list_learners
+from cubbyd.training.local import expected_calibration_error, fit_temperature, macro_f1, train_local
 
 TOPICS = {
     "absence": ("fever since last night", "she stays home today", "not coming, stomach bug", "home sick with a fever"),
@@ -113,11 +118,59 @@ def test_unlabeled_examples_are_passed_over_and_of_several_labels_the_first_coun
 def test_a_large_category_does_not_swallow_a_small_one() -> None:
     # One feature in all 4 examples of the small category and in 20 of the 30 of the large one, another in the other 10.
     rows = csr_array(np.array([[1.0, 0.0]] * 20 + [[0.0, 1.0]] * 10 + [[1.0, 0.0]] * 4))
-    weights, bias = fit_weights(rows, np.array([0] * 30 + [1] * 4), 2, 0.5, seed=0)
+    targets = np.array([[True, False]] * 30 + [[False, True]] * 4)
+    weights, bias = separate(rows, targets, is_one=True, strength=0.5, seed=0)
     first, second = weights + bias
 
     assert first.argmax() == 1  # typical of the small category, though most examples with it are of the large one
     assert second.argmax() == 0
+
+
+BOTH = [
+    Example(subject="", body=f"{absence} and {billing}", labels=(CategoryId("absence"), CategoryId("billing")))
+    for absence in TOPICS["absence"]
+    for billing in TOPICS["billing"]
+]
+
+
+def test_a_model_of_several_labels_finds_all_that_a_mail_has() -> None:
+    classifier = LocalClassifier(train_local([*make_examples(), *BOTH], labels=Labels.MANY))
+
+    both, one = classifier.classify([render_text("", "a fever, and the invoice is wrong"), render_text("", "peanuts at lunch")])
+
+    assert {category for category, p in both.probabilities.items() if p > 0.5} == {"absence", "billing"}
+    assert {category for category, p in one.probabilities.items() if p > 0.5} == {"meals"}
+    assert sum(both.probabilities.values()) > 1.2, "each is told alone"
+
+
+def test_with_one_label_the_first_counts_and_a_later_one_may_be_unknown() -> None:
+    odd = Example(subject="", body="fever and peanuts", labels=(CategoryId("absence"), CategoryId("nowhere")), line=99)
+    taxonomy = make_taxonomy(*TOPICS)
+
+    assert train_local([*make_examples(), odd], taxonomy).examples == (5, 4, 4)
+    with pytest.raises(InputFileError, match="line 99: unknown label 'nowhere'"):
+        train_local([*make_examples(), odd], taxonomy, labels=Labels.MANY)
+
+
+def test_an_example_of_several_labels_counts_for_each_of_them() -> None:
+    model = train_local([*make_examples(), *BOTH], labels=Labels.MANY)
+
+    assert model.examples == (4 + 16, 4 + 16, 4)
+    assert model.vocabulary.examples == 12 + 16
+
+
+@pytest.mark.parametrize("keep_subjects", [False, True])
+def test_examples_are_kept_by_line_and_by_subject_only_where_that_is_wanted(*, keep_subjects: bool) -> None:
+    model = train_local(make_examples(), keep_subjects=keep_subjects)
+
+    assert sorted(model.similar.lines.tolist()) == [1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4]
+    assert model.similar.subjects == (("Hello",) * 12 if keep_subjects else ())
+
+
+def test_of_too_many_examples_an_even_share_of_each_category_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "MAX_SIMILAR", 6)
+
+    assert np.bincount(train_local(make_examples()).similar.labels).tolist() == [2, 2, 2]
 
 
 def test_progress_tells_the_quality_that_the_model_carries() -> None:
@@ -177,3 +230,47 @@ def test_the_measures_of_quality_are_those_of_the_books() -> None:
     assert macro_f1(probabilities.argmax(axis=1), labels) == pytest.approx((4 / 5 + 2 / 3) / 2)
     # Three answers with confidence 0.9 are right twice; one with 0.8 is right.
     assert expected_calibration_error(probabilities, labels) == pytest.approx((abs(2.7 - 2) + abs(0.8 - 1)) / 4)
+
+
+def test_the_large_category_is_no_likelier_for_being_large() -> None:
+    sizes = {"absence": 40, "billing": 4}
+    examples = [
+        Example(subject="", body=f"{TOPICS[topic][number % 4]}, room {number}", labels=(CategoryId(topic),))
+        for topic, size in sizes.items()
+        for number in range(size)
+    ]
+    generator, counted = np.random.default_rng(1), np.array([3600, 400])
+    labels = np.repeat([0, 1], counted)
+    leaning = np.eye(2)[labels] * 2 + generator.normal(size=(4000, 2)) + np.log(counted / 4000)
+
+    choices = list(local._judge_all(USUAL, leaning, np.eye(2, dtype=bool)[labels], counted, Labels.ONE))
+    best = min(choices, key=lambda choice: choice.loss)
+
+    assert not choices[0].offsets.any()
+    assert best.offsets[0] < 0 < best.offsets[1]
+    assert best.quality.macro_f1 > choices[0].quality.macro_f1
+    assert classify(examples, "the invoice, room 3") == "billing"
+
+
+def test_categories_of_one_size_are_left_where_they_are() -> None:
+    labels = np.array([0, 1, 2] * 20)
+    choices = local._judge_all(USUAL, np.eye(3)[labels], np.eye(3, dtype=bool)[labels], np.bincount(labels), Labels.ONE)
+
+    assert not any(choice.offsets.any() for choice in choices)
+
+
+def test_every_model_to_choose_from_tells_a_separable_set_apart() -> None:
+    rows = csr_array(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]] * 4))
+    targets = np.eye(3, dtype=bool)[[0, 1, 2] * 4]
+
+    for learner in (*MACHINES, REGRESSION):
+        weights, bias = learner.train(rows, targets, is_one=True, seed=0)
+        assert (rows @ weights + bias).argmax(axis=1).tolist() == [0, 1, 2] * 4
+
+
+@pytest.mark.parametrize(
+    ("examples", "categories", "learners"),
+    [(770, 77, (*MACHINES, REGRESSION)), (9000, 77, MACHINES), (120_000, 230, (USUAL,))],
+)
+def test_models_that_would_take_too_long_are_not_tried(examples: int, categories: int, learners: tuple[Learner, ...]) -> None:
+    assert list_learners(examples, categories) == learners

@@ -37,7 +37,7 @@ def logging_as_before() -> Iterator[None]:
 
 @pytest.fixture
 def logger() -> Callable[[], Any]:
-    """A way to make a logger once the log is configured; one that was used before keeps its ways."""
+    """A way to make a logger once the log is configured."""
     return lambda: structlog.get_logger("cubbyd.test")
 
 

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cubbyd.classify.feature import Columns, Floats, count_features
+from cubbyd.classify.logit import sigmoid, softmax
 from cubbyd.classify.modelfile import KIND, LocalModel
 from cubbyd.classify.protocol import Cost, Prediction, Provenance, Reason
+from cubbyd.config import Labels
 from cubbyd.message.model import ClassifierInput
 
 MAX_REASONS: Final = 5
@@ -37,7 +39,8 @@ class LocalClassifier:
         self.provenance = Provenance(kind=KIND, model=model.identity, renderer=model.renderer)
         self.categories = model.categories
         self._model = model
-        self._prior = np.array(model.examples, dtype=np.float64) / sum(model.examples)
+        whole = sum(model.examples) if model.labels is Labels.ONE else model.vocabulary.examples
+        self._prior = np.array(model.examples, dtype=np.float64) / whole
         self._is_telling = _find_telling(model)
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Prediction]:
@@ -53,8 +56,9 @@ class LocalClassifier:
         weights = self._model.weights.take(columns, axis=0)
         reasons: tuple[Reason, ...] = ()
         if len(columns):
-            probabilities = softmax((values @ weights + self._model.bias) / self._model.temperature)
-            reasons = self._explain(columns, values, weights, int(probabilities.argmax()))
+            probabilities = self._to_probabilities(values @ weights + self._model.bias)
+            top = int(probabilities.argmax())
+            reasons = (*self._explain(columns, values, weights, top), *self._liken(columns, values, top))
         else:
             probabilities = self._prior
         return Prediction(
@@ -63,6 +67,17 @@ class LocalClassifier:
             cost=Cost(milliseconds=(time.perf_counter() - started) * 1000),
             reasons=reasons,
         )
+
+    def _to_probabilities(self, logits: Floats) -> NDArray[np.float64]:
+        model = self._model
+        if model.labels is Labels.ONE:
+            return softmax(logits / model.temperature)
+        return sigmoid(np.array(model.slopes) * logits + np.array(model.shifts))
+
+    def _liken(self, columns: Columns, values: Floats, top: int) -> tuple[Reason, ...]:
+        """Name the example that is most like the mail among those of the top category."""
+        nearest = self._model.similar.describe_nearest(columns, values, len(self._model.vocabulary.words), top)
+        return (Reason(text=nearest, weight=0.0),) if nearest else ()
 
     def _explain(self, columns: Columns, values: Floats, weights: Floats, top: int) -> tuple[Reason, ...]:
         """Find the telling words that spoke most for the top category, against the average of the others.
@@ -98,9 +113,3 @@ def _find_telling(model: LocalModel) -> np.typing.NDArray[np.bool_]:
     )  # grams come after words
     filler = {word for word, count in counted if count > most or len(word) < MIN_REASON_LETTERS}
     return np.array([count >= MIN_REASON_EXAMPLES and not filler.issuperset(word.split()) for word, count in counted])
-
-
-def softmax(logits: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Turn logits into probabilities along the last axis; safe for logits of any size."""
-    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
-    return powers / powers.sum(axis=-1, keepdims=True)  # type: ignore[no-any-return]

@@ -6,6 +6,11 @@
     document_counts.npy   int32 (words + grams,)             in how many examples each of them occurs
     weights.npy           float32 (words + grams, categories)
     bias.npy              float32 (categories,)
+    similar_columns.npy   int32 (kept, words of each)        the strongest words of some examples (cubbyd.classify.similar)
+    similar_values.npy    float16 (kept, words of each)
+    similar_labels.npy    int32 (kept,)
+    similar_lines.npy     int32 (kept,)
+    subjects.json         their subjects, where the admin wanted them kept; else an empty list
 
 The container and its safety are in cubbyd.classify.container.
 """
@@ -17,7 +22,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
@@ -36,16 +41,19 @@ from cubbyd.classify.container import (
     to_json,
 )
 from cubbyd.classify.feature import MAX_GRAMS, MAX_WORDS, Floats, Vocabulary
+from cubbyd.classify.similar import NOTHING_SIMILAR, WORDS_KEPT, Similar
+from cubbyd.config import Labels
 from cubbyd.errors import ModelFileError
 from cubbyd.taxonomy import CategoryId
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 KIND: Final = "local"
 
 MAX_CATEGORIES: Final = 250
 
 _WORDS: Final = "words.json"
-_MEMBERS: Final = (_WORDS, "grams.npy", "document_counts.npy", "weights.npy", "bias.npy")
+_SIMILAR: Final = ("similar_columns.npy", "similar_values.npy", "similar_labels.npy", "similar_lines.npy", "subjects.json")
+_MEMBERS: Final = (_WORDS, "grams.npy", "document_counts.npy", "weights.npy", "bias.npy", *_SIMILAR)
 _MAX_EXAMPLES: Final = 2**31 - 1
 
 _WORD_LIST: Final = TypeAdapter(tuple[str, ...])
@@ -76,7 +84,13 @@ class LocalModel:
     bias: Floats
     """Shape (categories,)."""
     temperature: float
-    """What logits are divided by before they become probabilities."""
+    """What logits are divided by before they become probabilities, where a mail has one category."""
+    labels: Labels = Labels.ONE
+    slopes: tuple[float, ...] = ()
+    """Where a mail can have several: what the logit of each category is multiplied by, before the logistic function;"""
+    shifts: tuple[float, ...] = ()
+    """and what is then added to it. Both empty where a mail has one."""
+    similar: Similar = NOTHING_SIMILAR
     renderer: str
     """The version of the renderer that made the texts it was trained on."""
     data_sha256: str
@@ -89,6 +103,9 @@ class LocalModel:
     def identity(self) -> str:
         """The model's name: 16 hex digits that change when anything but the date changes."""
         return sha256(to_json(_describe(self, _members(self)))).hexdigest()[:16]
+
+
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class _Category(BaseModel):
@@ -113,11 +130,16 @@ class _Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["cubbyd-model"]
-    version: Literal[1]
+    version: Literal[2]
     kind: Literal["local"]
     created: AwareDatetime
     categories: tuple[_Category, ...] = Field(min_length=2, max_length=MAX_CATEGORIES)
+    mails: int = Field(ge=1, le=_MAX_EXAMPLES)
+    """How many examples there were; with several labels fewer than the categories' together."""
     temperature: float = Field(gt=0, allow_inf_nan=False)
+    labels: Labels
+    slopes: tuple[_Finite, ...]
+    shifts: tuple[_Finite, ...]
     renderer: str
     data_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     quality: _Quality
@@ -129,6 +151,14 @@ class _Manifest(BaseModel):
     def _categories_differ(self) -> Self:
         if len({category.id for category in self.categories}) < len(self.categories):
             message = "a category stands twice"
+            raise ValueError(message)
+        return self
+
+    @model_validator(mode="after")
+    def _each_is_calibrated(self) -> Self:
+        due = len(self.categories) if self.labels is Labels.MANY else 0
+        if (len(self.slopes), len(self.shifts)) != (due, due):
+            message = "slopes and shifts are not one for each category"
             raise ValueError(message)
         return self
 
@@ -166,16 +196,20 @@ def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalMode
     bias = read_array(members["bias.npy"], np.dtype(np.float32), (categories,))
     demand(len(words) <= MAX_WORDS and len(grams) <= MAX_GRAMS, "the vocabulary is too large")
     demand(list(words) == sorted(set(words)) and bool(np.all(grams[1:] > grams[:-1])), "the vocabulary is out of order")
-    in_some = (document_counts >= 1) & (document_counts <= sum(examples))
+    in_some = (document_counts >= 1) & (document_counts <= manifest.mails)
     demand(bool(in_some.all()), "a feature in no example, or in too many")
     demand(bool(np.isfinite(weights).all() and np.isfinite(bias).all()), "a weight is no number")
     return LocalModel(
         categories=tuple(CategoryId(category.id) for category in manifest.categories),
         examples=examples,
-        vocabulary=Vocabulary(words=words, grams=grams, document_counts=document_counts, examples=sum(examples)),
+        vocabulary=Vocabulary(words=words, grams=grams, document_counts=document_counts, examples=manifest.mails),
         weights=weights,
         bias=bias,
         temperature=manifest.temperature,
+        labels=manifest.labels,
+        slopes=manifest.slopes,
+        shifts=manifest.shifts,
+        similar=_build_similar(members, len(words), categories),
         renderer=manifest.renderer,
         data_sha256=manifest.data_sha256,
         quality=Quality(**manifest.quality.model_dump()),
@@ -183,10 +217,27 @@ def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalMode
     )
 
 
+def _build_similar(members: Mapping[str, bytes], words: int, categories: int) -> Similar:
+    columns = read_array(members["similar_columns.npy"], np.dtype(np.int32), (None, WORDS_KEPT))
+    values = read_array(members["similar_values.npy"], np.dtype(np.float16), (len(columns), WORDS_KEPT))
+    labels, lines = (
+        read_array(members[f"similar_{name}.npy"], np.dtype(np.int32), (len(columns),)) for name in ("labels", "lines")
+    )
+    subjects = _WORD_LIST.validate_json(members["subjects.json"])
+    demand(bool(((columns >= 0) & (columns <= words)).all()), "a word that the vocabulary does not have")
+    demand(bool(np.isfinite(values).all()), "a value is no number")
+    demand(bool(((labels >= 0) & (labels < categories)).all() and (lines >= 0).all()), "an example of no category or line")
+    demand(len(subjects) in (0, len(columns)), "a subject for some of the examples")
+    return Similar(columns=columns, values=values, labels=labels, lines=lines, subjects=subjects)
+
+
 def _members(model: LocalModel) -> dict[str, bytes]:
     vocabulary = model.vocabulary
+    similar = model.similar
     arrays = (vocabulary.grams, vocabulary.document_counts, model.weights, model.bias)
-    return dict(zip(_MEMBERS, (to_json(vocabulary.words), *(array_bytes(array) for array in arrays)), strict=True))
+    kept = (similar.columns, similar.values, similar.labels, similar.lines)
+    numbers = [array_bytes(array) for array in (*arrays, *kept)]
+    return dict(zip(_MEMBERS, (to_json(vocabulary.words), *numbers, to_json(similar.subjects)), strict=True))
 
 
 def _describe(model: LocalModel, members: Mapping[str, bytes]) -> dict[str, Any]:
@@ -196,7 +247,11 @@ def _describe(model: LocalModel, members: Mapping[str, bytes]) -> dict[str, Any]
         "version": FORMAT_VERSION,
         "kind": KIND,
         "categories": [{"id": id_, "examples": count} for id_, count in zip(model.categories, model.examples, strict=True)],
+        "mails": model.vocabulary.examples,
         "temperature": model.temperature,
+        "labels": model.labels,
+        "slopes": model.slopes,
+        "shifts": model.shifts,
         "renderer": model.renderer,
         "data_sha256": model.data_sha256,
         "quality": asdict(model.quality),

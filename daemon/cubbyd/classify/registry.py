@@ -26,6 +26,12 @@ def _open_local(config: Config, _: OpenKind) -> Classifier:
     if not file.exists():
         raise ModelFileError(file, f"there is no model yet; make one: cubbyd train EXAMPLES.jsonl --out {file}")
     model = load_model(file, renderer=RENDERER_VERSION)
+    if model.labels is not config.classifier.labels:
+        raise ModelFileError(
+            file,
+            f'was trained for labels = "{model.labels}", and the configuration has labels = "{config.classifier.labels}"; '
+            f"set that, or train again: cubbyd train EXAMPLES.jsonl --labels {config.classifier.labels} --out {file}",
+        )
     unknown = [category for category in model.categories if category not in config.taxonomy]
     if unknown:
         raise ModelFileError(

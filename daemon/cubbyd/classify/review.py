@@ -60,15 +60,18 @@ class Finding:
 
 
 Case = tuple[Condition, ...]
+Wanted = tuple[tuple[Condition, frozenset[str]], ...]
+"""The conditions of an earlier rule, each with its values as a set."""
 
 
 def review_rules(rules: Sequence[Rule]) -> tuple[Finding, ...]:
     """Say what is odd about rules, in their order; at most one finding for each."""
-    found = (_review(rule, rules[:place]) for place, rule in enumerate(rules))
+    sets = [(rule, tuple((one, frozenset(one.values)) for one in rule.conditions)) for rule in rules]
+    found = (_review(rule, sets[:place]) for place, rule in enumerate(rules))
     return tuple(finding for finding in found if finding is not None)
 
 
-def _review(rule: Rule, earlier: Sequence[Rule]) -> Finding | None:
+def _review(rule: Rule, earlier: Sequence[tuple[Rule, Wanted]]) -> Finding | None:
     cases = [case for case in _cases(rule) if _is_possible(case)]
     if not cases:
         return Finding(
@@ -77,7 +80,7 @@ def _review(rule: Rule, earlier: Sequence[Rule]) -> Finding | None:
             text=f"rule {rule.name!r} can never match: no address of its from is in a domain of its from_domain; "
             "take one of the two out, or make two rules of it",
         )
-    deciders = [next((one for one in earlier if _implies(case, one)), None) for case in cases]
+    deciders = [next((one for one, wanted in earlier if _implies(case, wanted)), None) for case in cases]
     if all(deciders):
         return _never_decides(rule, [one for one in deciders if one])
     otherwise = [
@@ -134,33 +137,32 @@ def _is_possible(case: Case) -> bool:
     return not (senders and domains) or any(is_within(_domain(sender), domain) for sender in senders for domain in domains)
 
 
-def _implies(case: Case, rule: Rule) -> bool:
-    """Tell whether every mail of the case meets every condition of the rule."""
-    return all(any(_condition_implies(given, wanted) for given in case) for wanted in rule.conditions)
+def _implies(case: Case, wanted: Wanted) -> bool:
+    """Tell whether every mail of the case meets every condition of an earlier rule."""
+    return all(any(_condition_implies(given, one, values) for given in case) for one, values in wanted)
 
 
-def _condition_implies(given: Condition, wanted: Condition) -> bool:
+def _condition_implies(given: Condition, wanted: Condition, values: frozenset[str]) -> bool:
     """Tell whether each value of the one implies some value of the other."""
     if given.header != wanted.header:
         return False
     if given.what is not wanted.what and not (given.what is What.FROM and wanted.what is What.FROM_DOMAIN):
         return False
-    known = frozenset(wanted.values)
-    return all(
-        value in known or any(_value_implies(given, value, wanted, other) for other in wanted.values) for value in given.values
-    )
+    return all(value in values or _value_implies(given, value, wanted) for value in given.values)
 
 
-def _value_implies(given: Condition, value: str, wanted: Condition, other: str) -> bool:
+def _value_implies(given: Condition, value: str, wanted: Condition) -> bool:
+    """Tell whether a value implies one of the others that is not the same."""
     match wanted.what:
         case What.FROM_DOMAIN:
-            return is_within(_domain(value) if given.what is What.FROM else value, other)
+            domain = _domain(value) if given.what is What.FROM else value
+            return any(is_within(domain, other) for other in wanted.values)
         case What.SUBJECT_WORDS:
-            return contains_phrase(value, other)
+            return any(contains_phrase(value, other) for other in wanted.values)
         case What.HEADER:
-            return other in value
+            return any(other in value for other in wanted.values)
         case _:
-            return value == other
+            return False
 
 
 def _domain(address: str) -> str:

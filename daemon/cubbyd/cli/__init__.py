@@ -6,7 +6,10 @@
 from __future__ import annotations
 
 import importlib
+import keyword
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 import click
 
@@ -16,12 +19,15 @@ COMMANDS = {
     "demo": "Show the whole way of a mail, on a mail server and a sample mailbox that come with cubbyd.",
     "check": "Check the configuration, the mail server and the model; change nothing.",
     "run": "Watch the mailboxes and file their mail.",
+    "dataset": "Turn a pile of mail into examples: import, look at, divide, mask, export.",
     "train": "Train a classifier on labeled examples.",
     "finetune": "Fine-tune a model at a vendor, where it still lets you.",
     "embedding-model": "Convert a downloaded embedding model for the embeddings classifier.",
     "weigh": "Find how much each member of an ensemble should count.",
     "calibrate": "Make the classifier's probabilities hold, on labeled mail.",
     "thresholds": "Find from which probability each category can be believed, on labeled mail.",
+    "evaluate": "Write a report on how good the classifier is, on labeled mail.",
+    "compare": "Put classifiers side by side on the same labeled mail, and recommend one.",
     "classify": "Classify mail files or examples; no mailbox needed.",
     "parse": "Show what cubbyd reads in mail files.",
     "redact": "Show mail files before and after masking: what would leave the building.",
@@ -34,21 +40,27 @@ COMMANDS = {
 class LateGroup(click.Group):
     """A group that imports a command's module when the command is needed."""
 
+    late: ClassVar[Mapping[str, str]] = COMMANDS
+    """The commands and what they do, in the order in which a newcomer meets them."""
+    package: ClassVar[str] = "cubbyd.cli"
+    """Where their modules are: of the same name, or with _ behind it where the name is a word of Python."""
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        """Name the commands, in the order in which a newcomer meets them."""
-        return list(COMMANDS)
+        """Name the commands."""
+        return list(self.late)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import the command."""
-        if cmd_name not in COMMANDS:
+        if cmd_name not in self.late:
             return None
-        command: click.Command = importlib.import_module(f"cubbyd.cli.{cmd_name.replace('-', '_')}").command
+        module = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name.replace("-", "_")
+        command: click.Command = importlib.import_module(f"{self.package}.{module}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands for --help without importing any."""
         with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+            formatter.write_dl(list(self.late.items()))
 
 
 @click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

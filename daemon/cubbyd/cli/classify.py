@@ -13,7 +13,7 @@ import click
 from cubbyd.classify.protocol import Classifier, Prediction
 from cubbyd.classify.serial import prediction_to_json
 from cubbyd.cli.mailfile import read_mail
-from cubbyd.cli.output import console, printable_path, say_json, table
+from cubbyd.cli.output import console, log_warnings, printable_path, say_json, table
 from cubbyd.config import find_config, load_config
 from cubbyd.dataset import read_examples
 from cubbyd.errors import CubbydError
@@ -56,6 +56,7 @@ def command(config_file: Path | None, *, files: tuple[Path, ...], jsonl: Path | 
     from cubbyd.classify.registry import load_classifier
     from cubbyd.filing import rules_of
 
+    log_warnings(config)
     classifier = load_classifier(config)
     items = _examples(jsonl) if jsonl else _mails(files)
     rules = rules_of(config, thresholds=thresholds_in_force(config, classifier))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,13 +13,17 @@ from rich.console import Console
 from rich.progress import Progress
 
 from cubbyd.classify.protocol import Classifier
+from cubbyd.cli.output import log_warnings
 from cubbyd.config import Config
 from cubbyd.dataset import Example, digest_examples, read_examples
 from cubbyd.errors import InputFileError
 from cubbyd.message import render_text
+from cubbyd.taxonomy import CategoryId
 
 if TYPE_CHECKING:
     from cubbyd.evaluation.answer import Answers
+    from cubbyd.evaluation.kept import Sheet
+    from cubbyd.evaluation.metric import Floats
 
 CALIBRATION_NAME = "cubbyd.calibration.json"
 FEWEST = 50
@@ -60,12 +66,83 @@ def refuse_known(config: Config, file: Path, digest: str, instead: str) -> None:
             )
 
 
+def with_model(config: Config, model: Path) -> Config:
+    """Give the configuration with another model file and its kind. Raises ModelFileError."""
+    from cubbyd.classify.origin import read_origin
+
+    changes = {"kind": read_origin(model).kind, "model": model.absolute(), "fallback": None}
+    changed = config.model_copy(update={"classifier": config.classifier.model_copy(update=changes)})
+    return changed.read_from(config.file)
+
+
+def ask_keeping(
+    config: Config,
+    classifier: Classifier,
+    examples: Sequence[Example],
+    *,
+    categories: tuple[CategoryId, ...],
+    kept_in: Path,
+    yes: bool,
+) -> Sheet:
+    """Ask about all examples that the file of kept answers does not know yet; otherwise as ask_classifier does."""
+    from cubbyd.evaluation.kept import ask_all
+
+    if classifier.batch_size == 1 and not yes:
+        raise click.UsageError(f"{_say_cost(config, classifier, examples)}; add --yes to do so")
+    log_warnings(config)
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(classifier.provenance.kind, total=len(examples))
+        sheet = ask_all(
+            classifier,
+            examples,
+            categories=categories,
+            kept_in=kept_in,
+            progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    if sheet.reused:
+        click.echo(f"{sheet.reused} answers of an earlier run were taken from {kept_in}.", err=True)
+    if sheet.answers.failures:
+        click.echo(f"{len(sheet.answers.failures)} mails got no answer and do not count: {sheet.answers.failures[0]}", err=True)
+    return sheet
+
+
+def thresholds_of(config: Config, classifier: Classifier, categories: Sequence[CategoryId]) -> Floats:
+    """Give the threshold of each category as the daemon has it; infinite for one that the configuration does not have."""
+    import numpy as np
+
+    from cubbyd.classify.calibrated import thresholds_in_force
+
+    taxonomy = config.taxonomy.with_thresholds(thresholds_in_force(config, classifier))
+    own = {category.id: category.threshold for category in taxonomy}
+    general = config.classifier.threshold
+    return np.array([(own[one] if own[one] is not None else general) if one in own else np.inf for one in categories])
+
+
+def answers_file(examples: Path, given: Path | None) -> Path:
+    """Find the file of kept answers: the given one, else one beside the examples."""
+    return given or examples.with_name(f"{examples.stem}.answers.jsonl")
+
+
+def write_private(file: Path, content: str) -> None:
+    """Write a file that its owner alone can read, in one step. Raises InputFileError where it cannot be written."""
+    beside = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as stream:
+            stream.write(content)
+        beside.replace(file)
+    except OSError as error:
+        raise InputFileError(file, f"cannot be written: {error.strerror}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
 def ask_classifier(config: Config, classifier: Classifier, examples: Sequence[Example], *, yes: bool) -> Answers:
     """Ask about all examples, with a bar on standard error. Raises UsageError before anything is sent that costs money."""
     from cubbyd.evaluation.answer import collect_answers
 
     if classifier.batch_size == 1 and not yes:
         raise click.UsageError(f"{_say_cost(config, classifier, examples)}; add --yes to do so")
+    log_warnings(config)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(classifier.provenance.kind, total=len(examples))
         answers = collect_answers(classifier, examples, progress=lambda done, of: bar.update(task, completed=done, total=of))

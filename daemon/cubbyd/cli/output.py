@@ -7,12 +7,15 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+if TYPE_CHECKING:
+    from cubbyd.config import Config
 
 NARROWEST = 100
 """Columns that a table may use where the output is no terminal."""
@@ -29,6 +32,14 @@ def console() -> Console:
     """Open standard output for tables."""
     made = _Console(highlight=False)
     return made if made.is_terminal else _Console(highlight=False, width=max(made.width, NARROWEST))
+
+
+def log_warnings(config: Config) -> None:
+    """Let a backend's warnings go to standard error, so that they do not stand among the results."""
+    from cubbyd.config import LogLevel
+    from cubbyd.service.log import configure_logging
+
+    configure_logging(config.log.model_copy(update={"level": LogLevel.WARNING}))
 
 
 def say_json(value: Mapping[str, Any]) -> None:

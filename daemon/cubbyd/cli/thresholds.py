@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cubbyd.cli.labeled import ask_classifier, calibration_file, read_labeled, refuse_known
+from cubbyd.cli.labeled import ask_classifier, calibration_file, read_labeled, refuse_known, with_model
 from cubbyd.cli.output import console, say_json, say_threshold, table
 from cubbyd.clock import SystemClock
 from cubbyd.config import Config, Labels, find_config, load_config
@@ -63,7 +63,7 @@ def command(  # click passes every option
         raise click.UsageError("give one MODEL at most, and one file of EXAMPLES")
     config = load_config(find_config(config_file))
     if models:
-        config = _with_model(config, models[0])
+        config = with_model(config, models[0])
     labeled, digest = read_labeled(config, examples)
     if cross_validate and config.classifier.kind != "local":
         raise click.UsageError(
@@ -80,15 +80,6 @@ def command(  # click passes every option
         return
     _print(promise, precision, confidence)
     _say_next(config, file)
-
-
-def _with_model(config: Config, model: Path) -> Config:
-    """Give the configuration with another model file and its kind. Raises ModelFileError."""
-    from cubbyd.classify.origin import read_origin
-
-    changes = {"kind": read_origin(model).kind, "model": model.absolute(), "fallback": None}
-    changed = config.model_copy(update={"classifier": config.classifier.model_copy(update=changes)})
-    return changed.read_from(config.file)
 
 
 def _ask(

@@ -10,7 +10,7 @@ import click
 
 from cubbyd.cli.output import say_json
 from cubbyd.clock import SystemClock
-from cubbyd.config import Config, find_config, load_config
+from cubbyd.config import Config, Labels, find_config, load_config
 from cubbyd.dataset import Example, read_examples
 from cubbyd.errors import InputFileError
 
@@ -33,6 +33,7 @@ class Wish:
     heads: tuple[str, ...]
     adapter: bool
     labels: str | None
+    keep_subjects: bool
 
 
 @click.command()
@@ -68,7 +69,12 @@ class Wish:
 @click.option(
     "--labels",
     type=click.Choice(["one", "many"]),
-    help="embeddings: how many categories a mail can have; else classifier.labels of the configuration.",
+    help="How many categories a mail can have; else classifier.labels of the configuration; not for hierarchical.",
+)
+@click.option(
+    "--keep-subjects",
+    is_flag=True,
+    help="local: show the most similar example by its subject, which then stands in the model and the state file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object; progress goes to standard error.")
 @click.pass_obj
@@ -108,7 +114,15 @@ def _train_local(config: Config | None, loaded: list[Example], wish: Wish) -> tu
     from cubbyd.training.local import train_local
 
     taxonomy = config.taxonomy if config else None
-    model = train_local(loaded, taxonomy, seed=wish.seed, source=str(wish.examples), progress=_progress)
+    model = train_local(
+        loaded,
+        taxonomy,
+        labels=_labels(config, wish),
+        keep_subjects=wish.keep_subjects,
+        seed=wish.seed,
+        source=str(wish.examples),
+        progress=_progress,
+    )
     save_model(model, wish.out, created=SystemClock().now())
     return _facts(model)
 
@@ -118,13 +132,11 @@ def _train_embeddings(config: Config | None, loaded: list[Example], wish: Wish) 
     from cubbyd.classify.embedding.cache import Embedder
     from cubbyd.classify.embedding.model import save_embedding_model
     from cubbyd.classify.embedding.opening import open_embedder, open_folder
-    from cubbyd.config import Labels
     from cubbyd.training.embedding import DEFAULT_HEADS, Plan, train_embeddings
 
-    given = config.classifier.labels if config else Labels.ONE
     plan = Plan(
         heads=tuple(dict.fromkeys(wish.heads)) or DEFAULT_HEADS,
-        labels=Labels(wish.labels) if wish.labels else given,
+        labels=_labels(config, wish),
         adapter=wish.adapter,
         seed=wish.seed,
     )
@@ -162,6 +174,12 @@ def _train_hierarchical(config: Config | None, loaded: list[Example], wish: Wish
         "accuracy_within_group": round(within, 4),
     }
     return facts, f"the right group {accuracy:.3f}, the right category within the right group {within:.3f}"
+
+
+def _labels(config: Config | None, wish: Wish) -> Labels:
+    if wish.labels:
+        return Labels(wish.labels)
+    return config.classifier.labels if config else Labels.ONE
 
 
 def _facts(model: LocalModel | EmbeddingModel) -> tuple[dict[str, Any], str]:

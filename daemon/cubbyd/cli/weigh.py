@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cubbyd.classify.protocol import Classifier, Prediction
-from cubbyd.cli.output import console, say_json, table
+from cubbyd.cli.output import console, log_warnings, say_json, table
 from cubbyd.config import Config, MemberSection, find_config, load_config
 from cubbyd.dataset import Example, read_examples
 from cubbyd.errors import ClassifierError, InputFileError
@@ -41,6 +41,7 @@ def command(config_file: Path | None, *, examples: Path, yes: bool, as_json: boo
 
     file = find_config(config_file)
     config = load_config(file)
+    log_warnings(config)
     sections = config.classifier.ensemble.members if config.classifier.ensemble else ()
     labeled = _labeled(config, examples)
     answers, kept = _ask_all(config, labeled, sections, yes=yes)

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Final, Self
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints, model_validator
 
 from cubbyd.config.section import Section, Switch
-from cubbyd.message.phrase import MAX_PHRASE_WORDS, split_words
 
 MAX_RULES: Final = 1000
 MAX_VALUES: Final = 1000
@@ -47,6 +46,8 @@ def _domain(value: str) -> str:
 
 
 def _phrase(value: str) -> str:
+    from cubbyd.message.phrase import MAX_PHRASE_WORDS, split_words  # with it comes the reader of HTML, for rules alone
+
     count = len(split_words(value))
     if not 1 <= count <= MAX_PHRASE_WORDS:
         raise ValueError(f"must have 1 to {MAX_PHRASE_WORDS} words (letters or digits), and has {count}")

@@ -1,5 +1,12 @@
-"""Data sets: examples, read from files."""
+"""Data sets: examples, read from files of many kinds, looked at, divided, masked and written.
 
-from cubbyd.dataset.example import Example, digest_examples, read_examples
+    source -> Example, one a line -> stats -> balance -> split -> anonymize, export, validate
 
-__all__ = ["Example", "digest_examples", "read_examples"]
+Everything here streams, or keeps a few hundred bytes an example. What reads a mailbox, trains or draws is imported by the
+command that needs it.
+"""
+
+from cubbyd.dataset.example import SYNTHETIC, Example, digest_examples, example_to_json, read_examples
+from cubbyd.dataset.writer import write_examples
+
+__all__ = ["SYNTHETIC", "Example", "digest_examples", "example_to_json", "read_examples", "write_examples"]

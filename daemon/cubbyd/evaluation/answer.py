@@ -106,7 +106,7 @@ def _to_arrays(
     answered: Sequence[tuple[Example, Prediction]],
     failures: tuple[ClassifierError, ...],
 ) -> Answers:
-    dates = [example.date for example, _ in answered if example.date is not None]
+    dates = [example.date.timestamp() for example, _ in answered if example.date is not None]
     return Answers(
         categories=categories,
         probabilities=np.array([[said.probabilities.get(one, 0.0) for one in categories] for _, said in answered]),

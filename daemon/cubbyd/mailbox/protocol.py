@@ -39,6 +39,18 @@ class FolderStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListedFolder:
+    """A folder as LIST names it."""
+
+    name: str
+    """As the server spells it."""
+    delimiter: str
+    """What separates its levels; empty where there are none."""
+    uses: frozenset[str] = frozenset()
+    """Its attributes, lower case, special uses among them (RFC 6154): \\sent, \\trash."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RawMessage:
     """One mail as fetched; \\Seen was not touched."""
 

@@ -18,7 +18,7 @@ from cubbyd.mailbox import wire
 from cubbyd.mailbox.border import ours
 from cubbyd.mailbox.connect import Account, capabilities_of, connect
 from cubbyd.mailbox.folder import FolderNames
-from cubbyd.mailbox.protocol import FolderStatus, RawMessage
+from cubbyd.mailbox.protocol import FolderStatus, ListedFolder, RawMessage
 from cubbyd.message.identity import Fingerprint, fingerprint
 
 LARGEST_FETCH = 256 * 1024
@@ -56,6 +56,10 @@ def folder_names(client: IMAPClient) -> FolderNames:
 
 def _text(delimiter: str | bytes | None) -> str | None:
     return delimiter.decode("ascii") if isinstance(delimiter, bytes) else delimiter
+
+
+def _lower(flag: bytes) -> str:
+    return flag.decode("ascii", "replace").lower()
 
 
 class ImapMailbox:
@@ -160,6 +164,20 @@ class ImapMailbox:
         return FolderStatus(
             uidvalidity=answer[b"UIDVALIDITY"], uidnext=answer.get(b"UIDNEXT"), exists=answer.get(b"MESSAGES", 0)
         )
+
+    def folders(self) -> list[ListedFolder]:
+        """List every folder that can be opened, by the server's own names, with its special use where the server says so."""
+        with self._doing("listing folders"):
+            listed = self._client.list_folders()
+        return [
+            ListedFolder(name=name, delimiter=_text(delimiter) or "", uses=frozenset(map(_lower, flags)))
+            for flags, delimiter, name in listed
+            if not {"\\noselect", "\\nonexistent"} & set(map(_lower, flags))
+        ]
+
+    def name_on_server(self, folder: str) -> str:
+        """Spell a folder of the configuration as the server does. Raises CommandRefused where it has no levels."""
+        return self._names.on_server(folder)
 
     def _is_listed(self, name: str) -> bool:
         listed = self._client.list_folders("", name)

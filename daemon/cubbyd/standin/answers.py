@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -16,6 +17,20 @@ SURE: Final = 0.9
 CERTAIN: Final = 0.5
 CREATED: Final = 1_795_000_000
 
+WRITTEN: Final = {"subject", "body"}
+"""The keys of the answer to a request for a mail."""
+
+_CATEGORY: Final = re.compile(r"^Category: ([\w-]+)", re.MULTILINE)
+_SAYINGS: Final = (
+    "We noticed it on day {number} and thought of {word} at once.",
+    "Could someone call us back under extension {number} after lunch?",
+    "My sister said that {word} was a matter for the office in room {number}.",
+    "Nothing else has changed since we wrote to you {number} hours ago.",
+    "Thank you for looking into {word} again, as with case {number}.",
+    "Please leave a note in cubby {number} so that everybody knows.",
+    "We will be there at the back door near gate {number} as always.",
+    "It has kept all {number} of us busy for the whole weekend.",
+)
 _MAIL: Final = re.compile(r"<mail>\n(.*)\n</mail>", re.DOTALL)
 
 
@@ -29,6 +44,10 @@ class Guess(ABC):
     @abstractmethod
     def alone(self, told: str, option: str) -> float:
         """Give the probability of one option, whatever the others are."""
+
+    def speak(self, option: str) -> list[str]:
+        """Give words by which a mail would be told to belong to an option; its own name where nothing is known."""
+        return [option]
 
     def best(self, told: str, options: list[str]) -> str:
         """Choose one option; the first where no word is found."""
@@ -73,6 +92,10 @@ class Words(Guess):
         own = [word for word, category in self._words.items() if category == option]
         return self._sure if any(re.search(rf"\b{re.escape(word)}\b", mail) for word in own) else 1 - self._sure
 
+    def speak(self, option: str) -> list[str]:
+        """Give the words that speak for an option."""
+        return [word for word, category in self._words.items() if category == option] or [option]
+
 
 def decide(words: Guess, request: Mapping[str, Any]) -> dict[str, Any]:
     """Answer a decision: a probability for every option of a `choice` question, and for every `predicate`."""
@@ -109,20 +132,37 @@ def decide(words: Guess, request: Mapping[str, Any]) -> dict[str, Any]:
 def complete(words: Guess, request: Mapping[str, Any], number: int) -> dict[str, Any]:
     """Answer a chat with a JSON schema: the object that it asks for."""
     schema = request["response_format"]["json_schema"]["schema"]
+    if set(schema["properties"]) == WRITTEN:
+        return _reply(request, number, json.dumps(write_mail(words, request, number)))
     ((key, rule),) = schema["properties"].items()
     told = user_text(request["messages"])
     options = rule["items"]["enum"] if rule.get("type") == "array" else rule["enum"]
     probabilities = words.probabilities(told, options)
     best = words.best(told, options)
     content = json.dumps({key: words.chosen(told, options) if rule.get("type") == "array" else best})
+    told_so = request.get("logprobs") and f'"{best}"' in content
+    return _reply(request, number, content, _logprobs(content, best, probabilities[best]) if told_so else None)
+
+
+def write_mail(words: Guess, request: Mapping[str, Any], number: int) -> dict[str, str]:
+    """Write a mail of the category that is asked for; the same request with the same number gives the same mail."""
+    found = _CATEGORY.search(user_text(request["messages"]))
+    telling = words.speak(found[1] if found else "")
+    draw = random.Random(f"{number} {user_text(request['messages'])}")  # noqa: S311  (variety, no secret)
+    word = draw.choice(telling)
+    sentences = [draw.choice(_SAYINGS).format(word=word, number=draw.randrange(1000)) for _ in range(4)]
+    return {"subject": f"{word}, no. {number}", "body": " ".join([f"This is about {word}.", *sentences])}
+
+
+def _reply(
+    request: Mapping[str, Any], number: int, content: str, logprobs: list[dict[str, Any]] | None = None
+) -> dict[str, Any]:
     size, spoken = tokens_of(request), math.ceil(len(content) / TOKEN_LETTERS)
     choice = {
         "index": 0,
         "finish_reason": "stop",
         "message": {"role": "assistant", "content": content, "refusal": None, "annotations": []},
-        "logprobs": {"content": _logprobs(content, best, probabilities[best]), "refusal": None}
-        if request.get("logprobs") and f'"{best}"' in content
-        else None,
+        "logprobs": {"content": logprobs, "refusal": None} if logprobs else None,
     }
     usage = {"prompt_tokens": size, "completion_tokens": spoken, "total_tokens": size + spoken}
     return {

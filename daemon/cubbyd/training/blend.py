@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from cubbyd.classify.embedding.head import sigmoid, softmax
+from cubbyd.classify.logit import sigmoid, softmax
 from cubbyd.config import Labels
 from cubbyd.training.head import Scores, Targets
 

@@ -85,7 +85,7 @@ class Head:
 
 def train_words(rows: Rows, seed: int) -> Head:
     """Train on words and grams alone."""
-    weights, bias = _separate(rows.features, rows, WORDS_STRENGTH, seed)
+    weights, bias = separate(rows.features, rows.targets, is_one=rows.is_one, strength=WORDS_STRENGTH, seed=seed)
     return Head(words=weights, bias=bias)
 
 
@@ -94,7 +94,7 @@ def train_joint(rows: Rows, seed: int) -> Head:
     from scipy.sparse import csr_array, hstack
 
     beside = hstack([rows.features, csr_array(rows.vectors * np.float32(VECTOR_SHARE))], format="csr")
-    weights, bias = _separate(beside, rows, JOINT_STRENGTH, seed)
+    weights, bias = separate(beside, rows.targets, is_one=rows.is_one, strength=JOINT_STRENGTH, seed=seed)
     columns = rows.features.shape[1]
     return Head(words=weights[:columns], vectors=weights[columns:] * np.float32(VECTOR_SHARE), bias=bias)
 
@@ -108,7 +108,7 @@ def train_logistic(rows: Rows, seed: int) -> Head:
         machine.fit(rows.vectors, labels)
         return machine.coef_.astype(np.float32), machine.intercept_.astype(np.float32)
 
-    weights, bias = _each(fit, rows)
+    weights, bias = _each(fit, rows.targets, is_one=rows.is_one)
     return Head(vectors=weights, bias=bias)
 
 
@@ -134,8 +134,11 @@ HEADS: Final[Mapping[str, Callable[[Rows, int], Head]]] = {
 }
 
 
-def _separate(features: csr_array, rows: Rows, strength: float, seed: int) -> tuple[Floats, Floats]:
-    """Train one support vector machine a category; give weights, (columns, categories), and bias, (categories,)."""
+def separate(features: csr_array, targets: Targets, *, is_one: bool, strength: float, seed: int) -> tuple[Floats, Floats]:
+    """Train one support vector machine a category; give weights, (columns, categories), and bias, (categories,).
+
+    `targets`, (mails, categories), says which categories each mail has; is_one: each has one.
+    """
     from sklearn.svm import LinearSVC
 
     def fit(labels: NDArray[np.generic]) -> tuple[Floats, Floats]:
@@ -143,18 +146,32 @@ def _separate(features: csr_array, rows: Rows, strength: float, seed: int) -> tu
         machine.fit(features, labels)
         return machine.coef_.astype(np.float32), machine.intercept_.astype(np.float32)
 
-    return _each(fit, rows)
+    return _each(fit, targets, is_one=is_one)
 
 
-def _each(fit: Callable[[NDArray[np.generic]], tuple[Floats, Floats]], rows: Rows) -> tuple[Floats, Floats]:
+def regress(features: csr_array, targets: Targets, *, is_one: bool, strength: float, seed: int) -> tuple[Floats, Floats]:
+    """Do the same with logistic regression, of all categories together where each mail has one."""
+    from sklearn.linear_model import LogisticRegression
+
+    def fit(labels: NDArray[np.generic]) -> tuple[Floats, Floats]:
+        machine = LogisticRegression(C=strength, class_weight="balanced", tol=1e-3, max_iter=300, random_state=seed)
+        machine.fit(features, labels)
+        return machine.coef_.astype(np.float32), machine.intercept_.astype(np.float32)
+
+    return _each(fit, targets, is_one=is_one)
+
+
+def _each(
+    fit: Callable[[NDArray[np.generic]], tuple[Floats, Floats]], targets: Targets, *, is_one: bool
+) -> tuple[Floats, Floats]:
     """Train for all categories at once where a mail has one, else for each against the rest.
 
     A category that every mail has, or none, cannot be told: its weights stay 0, and its bias says so.
     """
-    categories = rows.targets.shape[1]
-    if rows.is_one:
-        there = np.flatnonzero(rows.targets.any(axis=0))
-        coefficients, bias = fit(np.searchsorted(there, rows.labels))
+    categories = targets.shape[1]
+    if is_one:
+        there = np.flatnonzero(targets.any(axis=0))
+        coefficients, bias = fit(np.searchsorted(there, targets.argmax(axis=1)))
         if len(there) == 2:  # noqa: PLR2004  # scikit-learn gives the second alone; the first is its opposite
             coefficients, bias = np.vstack([-coefficients, coefficients]), np.concatenate([-bias, bias])
         weights = np.zeros((coefficients.shape[1], categories), dtype=np.float32)
@@ -164,7 +181,7 @@ def _each(fit: Callable[[NDArray[np.generic]], tuple[Floats, Floats]], rows: Row
         return weights, whole_bias
     columns: list[Floats | None] = []
     biases: list[float] = []
-    for target in rows.targets.T:
+    for target in targets.T:
         if target.all() or not target.any():
             columns.append(None)
             biases.append(1.0 if target.all() else -1.0)

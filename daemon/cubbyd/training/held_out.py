@@ -28,7 +28,7 @@ def answer_held_out(
     all. Raises InputFileError where the examples cannot be learned from.
     """
     groups = number_groups(examples)
-    dates = [example.date for example in examples if example.date is not None]
+    dates = [example.date.timestamp() for example in examples if example.date is not None]
     folds = assign_folds(groups, np.array(dates) if len(dates) == len(examples) else None, seed=seed)
     parts = []
     for number, fold in enumerate(np.unique(folds), start=1):

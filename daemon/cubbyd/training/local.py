@@ -1,9 +1,10 @@
 """Training of the local classifier: examples in, a model with its own measured quality out.
 
-A linear support vector machine for each category against the rest, on the features of cubbyd.classify.feature, with the
-categories weighted so that a large one does not swallow a small one. Its margins become probabilities by one temperature,
-fitted on the margins of examples that were held out (Guo et al. 2017, "On Calibration of Modern Neural Networks"). Logistic
-regression was as accurate in the same measurements, slower to train, and no better calibrated.
+A linear model on the features of cubbyd.classify.feature, one of those in cubbyd.training.learner, with the categories weighted
+so that a large one does not swallow a small one. From its margins a share of the logarithm of each category's share of the
+examples is taken away, which keeps doubtful mail from the large categories (Menon et al. 2021, "Long-tail learning via logit
+adjustment"); then one temperature makes probabilities of them (Guo et al. 2017, "On Calibration of Modern Neural Networks").
+Model, share and temperature are those with the least loss on examples that were held out.
 
 scikit-learn and scipy are imported by the functions that need them: the daemon never loads them.
 """
@@ -23,20 +24,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cubbyd import __version__
-from cubbyd.classify.feature import Counts, Floats, Vocabulary, count_features, learn_vocabulary
-from cubbyd.classify.local import softmax
+from cubbyd.classify.feature import Counts, Vocabulary, count_features, learn_vocabulary
+from cubbyd.classify.logit import sigmoid, softmax
 from cubbyd.classify.modelfile import MAX_CATEGORIES, LocalModel, Quality
+from cubbyd.classify.similar import LONGEST_SUBJECT, MAX_SIMILAR, WORDS_KEPT, Similar
+from cubbyd.config import Labels
 from cubbyd.dataset.example import Example
 from cubbyd.errors import InputFileError
 from cubbyd.message.model import ClassifierInput
 from cubbyd.message.render import RENDERER_VERSION, render_text
 from cubbyd.taxonomy import CategoryId, Taxonomy
+from cubbyd.training.blend import fit_blend
+from cubbyd.training.head import Targets
+from cubbyd.training.learner import Learner, list_learners
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-STRENGTHS: Final = (0.15, 0.5, 1.5)
-"""The values of C to choose from; accuracy is flat between them, and falls beyond them on every set of the benchmark."""
+PRIOR_SHARES: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""How much of the prior to take away, to choose from."""
 
 FOLDS: Final = 5
 
@@ -50,6 +56,9 @@ _ALWAYS_TRAINING: Final = -2
 TEMPERATURES: Final = (0.01, 10.0)
 """The bounds of the search; the margins of a support vector machine want about 0.1."""
 
+USUAL_SLOPE: Final = 5.0
+"""What the margin of a category alone is usually multiplied by; few examples stay near it."""
+
 CALIBRATION_BINS: Final = 15
 
 Integers: TypeAlias = NDArray[np.int64]
@@ -61,17 +70,27 @@ class _Material:
     """Checked examples, rendered, without repetitions."""
 
     mails: tuple[ClassifierInput, ...]
-    labels: Integers
-    """For each mail, the place of its category."""
+    lines: tuple[int, ...]
+    """Where each stood in the file of examples, from 1; 0 where it was in none."""
+    subjects: tuple[str, ...]
+    targets: Targets
+    """Shape (mails, categories): which categories each mail has."""
+    first: Integers
+    """For each mail, the place of its first category."""
     categories: tuple[CategoryId, ...]
+    labels: Labels
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Choice:
     """What cross-validation found best."""
 
-    strength: float
+    learner: Learner
     temperature: float
+    offsets: Logits
+    """What is added to the margin of each category, so that the large ones are no likelier for being large."""
+    slopes: tuple[float, ...] = ()
+    shifts: tuple[float, ...] = ()
     quality: Quality
     loss: float
 
@@ -80,31 +99,38 @@ def train_local(
     examples: Sequence[Example],
     taxonomy: Taxonomy | None = None,
     *,
+    labels: Labels = Labels.ONE,
+    keep_subjects: bool = False,
     source: str = "the examples",
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
 ) -> LocalModel:
     """Train a model on labeled examples; the same examples and seed give the same model.
 
-    An example with several labels counts for its first; one without a label is passed over. The categories are those of
-    the taxonomy, or without one all that occur. `source` names the examples in errors. Raises InputFileError where they
-    cannot be learned from: fewer than two categories or too many, a category of the taxonomy without an example, a label
-    that the taxonomy does not have, or no category with two examples.
+    An example with several labels counts for all of them with Labels.MANY, else for its first; one without a label is passed
+    over. The categories are those of the taxonomy, or without one all that occur. With keep_subjects the model can show
+    examples by their subject, which is mail text; else by their line in the file. `source` names the examples in errors.
+    Raises InputFileError where they cannot be learned from: fewer than two categories or too many, a category of the
+    taxonomy without an example, a label that the taxonomy does not have, or no category with two examples.
     """
-    material = _prepare(examples, taxonomy, source)
+    material = _prepare(examples, taxonomy, labels, source)
     progress(f"{len(material.mails)} different examples in {len(material.categories)} categories")
     choice = _cross_validate(material, seed, progress)
     vocabulary = learn_vocabulary(map(count_features, material.mails))
     progress(f"training on all examples with {len(vocabulary.words)} words and {len(vocabulary.grams)} character n-grams")
     rows = _build_matrix(vocabulary, map(count_features, material.mails))
-    weights, bias = fit_weights(rows, material.labels, len(material.categories), choice.strength, seed)
+    weights, bias = choice.learner.train(rows, material.targets, is_one=labels is Labels.ONE, seed=seed)
     return LocalModel(
         categories=material.categories,
-        examples=tuple(np.bincount(material.labels, minlength=len(material.categories)).tolist()),
+        examples=tuple(material.targets.sum(axis=0).tolist()),
         vocabulary=vocabulary,
         weights=weights,
-        bias=bias,
+        bias=(bias + choice.offsets).astype(np.float32),
         temperature=choice.temperature,
+        labels=labels,
+        slopes=choice.slopes,
+        shifts=choice.shifts,
+        similar=_keep_similar(material, rows, len(vocabulary.words), seed, with_subjects=keep_subjects),
         renderer=RENDERER_VERSION,
         data_sha256=_fingerprint(examples),
         quality=choice.quality,
@@ -115,30 +141,66 @@ def train_local(
 # --- the examples ------------------------------------------------------------------------------------------------------
 
 
-def _prepare(examples: Sequence[Example], taxonomy: Taxonomy | None, source: str) -> _Material:
-    """Check and render the examples; of those that read the same under the same label, one is kept.
+def _prepare(examples: Sequence[Example], taxonomy: Taxonomy | None, labels: Labels, source: str) -> _Material:
+    """Check and render the examples; of those that read the same under the same labels, one is kept.
 
     Repetitions would stand on both sides of cross-validation and make it flatter itself.
     """
-    different: dict[tuple[str, ...], tuple[ClassifierInput, CategoryId]] = {}
+    different: dict[tuple[object, ...], tuple[ClassifierInput, Example, tuple[CategoryId, ...]]] = {}
     for example in examples:
         if not example.labels:
             continue
-        if taxonomy is not None and example.labels[0] not in taxonomy:
-            known = ", ".join(taxonomy.ids)
-            reason = f"unknown label {example.labels[0]!r}; the configuration has {known}"
+        counted = example.labels if labels is Labels.MANY else example.labels[:1]
+        if taxonomy is not None and (unknown := [label for label in counted if label not in taxonomy]):
+            reason = f"unknown label {unknown[0]!r}; the configuration has {', '.join(taxonomy.ids)}"
             raise InputFileError(source, reason, line=example.line)
         mail = render_text(example.subject, example.body)
-        different.setdefault((example.labels[0], mail.subject, mail.text, mail.quoted), (mail, example.labels[0]))
-    counts = Counter(label for _, label in different.values())
+        different.setdefault((counted, mail.subject, mail.text, mail.quoted), (mail, example, counted))
+    counts = Counter(label for _, _, counted in different.values() for label in counted)
     categories = taxonomy.ids if taxonomy is not None else tuple(sorted(counts))
     _check_counts(counts, categories, source)
     places = {category: place for place, category in enumerate(categories)}
+    targets = np.zeros((len(different), len(categories)), dtype=np.bool_)
+    for row, (_, _, counted) in enumerate(different.values()):
+        targets[row, [places[label] for label in counted]] = True
     return _Material(
-        mails=tuple(mail for mail, _ in different.values()),
-        labels=np.array([places[label] for _, label in different.values()], dtype=np.int64),
+        mails=tuple(mail for mail, _, _ in different.values()),
+        lines=tuple(example.line for _, example, _ in different.values()),
+        subjects=tuple(mail.subject[:LONGEST_SUBJECT] for mail, _, _ in different.values()),
+        targets=targets,
+        first=np.array([places[counted[0]] for _, _, counted in different.values()], dtype=np.int64),
         categories=categories,
+        labels=labels,
     )
+
+
+def _keep_similar(material: _Material, rows: csr_array, words: int, seed: int, *, with_subjects: bool) -> Similar:
+    """Keep the strongest words of each example, or of too many examples those of an even share of each category."""
+    kept = _spread(material.first, MAX_SIMILAR, seed)
+    columns, values = np.zeros((len(kept), WORDS_KEPT), dtype=np.int32), np.zeros((len(kept), WORDS_KEPT), dtype=np.float16)
+    for row, place in enumerate(kept):
+        part = slice(rows.indptr[place], rows.indptr[place + 1])
+        is_word = rows.indices[part] < words
+        own, strength = rows.indices[part][is_word], rows.data[part][is_word]
+        strongest = np.argsort(-strength, kind="stable")[:WORDS_KEPT]
+        columns[row, : len(strongest)], values[row, : len(strongest)] = own[strongest], strength[strongest]
+    return Similar(
+        columns=columns,
+        values=values,
+        labels=material.first[kept].astype(np.int32),
+        lines=np.array(material.lines, dtype=np.int32)[kept],
+        subjects=tuple(material.subjects[place] for place in kept) if with_subjects else (),
+    )
+
+
+def _spread(first: Integers, most: int, seed: int) -> Integers:
+    """Choose places so that each category keeps the same share of its examples, and at least one."""
+    generator, share = np.random.default_rng(seed), min(1.0, most / len(first))
+    chosen = [
+        generator.permutation(places)[: max(1, int(share * len(places)))]
+        for places in (np.flatnonzero(first == category) for category in np.unique(first))
+    ]
+    return np.sort(np.concatenate(chosen))
 
 
 def _check_counts(counts: Counter[CategoryId], categories: Sequence[CategoryId], source: str) -> None:
@@ -164,28 +226,34 @@ def _fingerprint(examples: Iterable[Example]) -> str:
 
 
 def _cross_validate(material: _Material, seed: int, progress: Callable[[str], None]) -> _Choice:
-    """Choose the strength, the temperature for it, and measure both on held-out examples.
+    """Choose the model and how its margins become probabilities, and measure both on held-out examples.
 
     Each fold learns its own vocabulary: with words of the held-out examples in it, they would look stranger than later mail.
     """
-    fold_of, categories = _assign_folds(material.labels, seed), len(material.categories)
+    fold_of = _assign_folds(material.first, seed)
     counts = [None if fold == _LEFT_OUT else count_features(mail) for mail, fold in zip(material.mails, fold_of, strict=True)]
     held_out = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != _ALWAYS_TRAINING))
     folds = np.unique(fold_of[held_out])
-    logits = {strength: np.zeros((len(material.labels), categories)) for strength in STRENGTHS}
+    logits = {learner: np.zeros(material.targets.shape) for learner in list_learners(*material.targets.shape)}
     for number, fold in enumerate(folds, start=1):
         progress(f"cross-validation, {number} of {len(folds)}")
         train, test = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != fold)), np.flatnonzero(fold_of == fold)
         vocabulary = learn_vocabulary(_pick(counts, train))
         rows, asked = (_build_matrix(vocabulary, _pick(counts, places)) for places in (train, test))
-        for strength in STRENGTHS:
-            weights, bias = fit_weights(rows, material.labels[train], categories, strength, seed)
-            logits[strength][test] = asked @ weights + bias
-    choices = [_judge(strength, logits[strength][held_out], material.labels[held_out]) for strength in STRENGTHS]
+        for learner, own in logits.items():
+            is_one = material.labels is Labels.ONE
+            weights, bias = learner.train(rows, material.targets[train], is_one=is_one, seed=seed)
+            own[test] = asked @ weights + bias
+    counted = np.maximum(material.targets.sum(axis=0), 1)
+    choices = [
+        choice
+        for learner, own in logits.items()
+        for choice in _judge_all(learner, own[held_out], material.targets[held_out], counted, material.labels)
+    ]
     best = min(choices, key=lambda choice: choice.loss)
     progress(
         f"held-out accuracy {best.quality.accuracy:.3f}, macro-F1 {best.quality.macro_f1:.3f}, "
-        f"calibration error {best.quality.calibration_error:.3f} (C = {best.strength})"
+        f"calibration error {best.quality.calibration_error:.3f} ({best.learner.method}, C = {best.learner.strength})"
     )
     return best
 
@@ -210,16 +278,69 @@ def _pick(counts: Sequence[Counts | None], places: Integers) -> Iterator[Counts]
     return (there for place in places if (there := counts[place]) is not None)
 
 
-def _judge(strength: float, logits: Logits, labels: Integers) -> _Choice:
-    temperature, loss = fit_temperature(logits, labels)
-    probabilities = softmax(logits / temperature)
+def _judge_all(learner: Learner, logits: Logits, targets: Targets, counted: Integers, labels: Labels) -> Iterator[_Choice]:
+    """Judge a model with each share of the prior taken away; where a mail can have several categories there is none to take.
+
+    `counted` says how many examples each category has in all.
+    """
+    if labels is Labels.MANY:
+        yield _judge_many(learner, logits, targets)
+        return
+    prior = np.log(counted / counted.sum())
+    scale, _ = fit_temperature(logits, targets.argmax(axis=1))
+    for share in PRIOR_SHARES:
+        yield _judge(learner, logits, targets, -share * scale * (prior - prior.mean()))
+
+
+def _judge(learner: Learner, logits: Logits, targets: Targets, offsets: Logits) -> _Choice:
+    """Measure; the loss is the mean of two, that of the mean example and that of the mean category.
+
+    By examples alone the large categories would choose, by categories alone the handful of examples of the smallest.
+    """
+    labels = targets.argmax(axis=1)
+    temperature, loss = fit_temperature(logits + offsets, labels)
+    probabilities = softmax((logits + offsets) / temperature)
+    losses = -np.log(probabilities[np.arange(len(labels)), labels] + np.finfo(float).tiny)
+    by_category = np.mean([losses[labels == category].mean() for category in np.unique(labels)])
     quality = Quality(
         examples=len(labels),
         accuracy=float((probabilities.argmax(axis=1) == labels).mean()),
         macro_f1=macro_f1(probabilities.argmax(axis=1), labels),
         calibration_error=expected_calibration_error(probabilities, labels),
     )
-    return _Choice(strength=strength, temperature=temperature, quality=quality, loss=loss)
+    return _Choice(
+        learner=learner, temperature=temperature, offsets=offsets, quality=quality, loss=(loss + float(by_category)) / 2
+    )
+
+
+def _judge_many(learner: Learner, logits: Logits, targets: Targets) -> _Choice:
+    """Do the same where each category is told alone: Platt's slope and shift of each, held near those of all together."""
+    blend = fit_blend([logits], targets, Labels.MANY, [USUAL_SLOPE])
+    slopes, shifts = blend.slopes * blend.weights[0], blend.shifts
+    moved = logits * slopes + shifts
+    told, probabilities = moved >= 0, sigmoid(moved)
+    pairs = np.stack([1 - probabilities.ravel(), probabilities.ravel()], axis=1)
+    scores = [_f1(told[:, place], targets[:, place]) for place in range(targets.shape[1]) if targets[:, place].any()]
+    quality = Quality(
+        examples=len(targets),
+        accuracy=float(targets[np.arange(len(targets)), moved.argmax(axis=1)].mean()),
+        macro_f1=float(np.mean(scores)),
+        calibration_error=expected_calibration_error(pairs, targets.ravel().astype(np.int64)),
+    )
+    loss = float((np.logaddexp(0, moved) - targets * moved).mean())
+    return _Choice(
+        learner=learner,
+        temperature=1.0,
+        offsets=np.zeros(targets.shape[1]),
+        slopes=tuple(slopes.tolist()),
+        shifts=tuple(shifts.tolist()),
+        quality=quality,
+        loss=loss,
+    )
+
+
+def _f1(told: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    return float(2 * (told & truth).sum() / (told.sum() + truth.sum()))
 
 
 def fit_temperature(logits: Logits, labels: Integers) -> tuple[float, float]:
@@ -271,15 +392,3 @@ def _build_matrix(vocabulary: Vocabulary, mails: Iterable[Counts]) -> csr_array:
         ends.append(ends[-1] + len(row_values))
     shape = (len(values), len(vocabulary))
     return csr_array((np.concatenate(values), np.concatenate(columns), np.array(ends, dtype=np.int32)), shape=shape)
-
-
-def fit_weights(rows: csr_array, labels: Integers, categories: int, strength: float, seed: int) -> tuple[Floats, Floats]:
-    """Train one classifier a category; give the weights, (columns, categories), and the bias, (categories,)."""
-    from sklearn.svm import LinearSVC  # training alone needs it
-
-    machine = LinearSVC(C=strength, class_weight="balanced", dual=True, tol=1e-3, max_iter=10_000, random_state=seed)
-    machine.fit(rows, labels)
-    weights, bias = machine.coef_.T, machine.intercept_
-    if categories == 2:  # noqa: PLR2004  # scikit-learn gives the second alone; the first is its opposite
-        weights, bias = np.hstack([-weights, weights]), np.hstack([-bias, bias])
-    return np.ascontiguousarray(weights, dtype=np.float32), bias.astype(np.float32)

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cubbyd.classify.embedding.cache import Embedder
-from cubbyd.classify.embedding.head import sigmoid, softmax
 from cubbyd.classify.embedding.model import KIND, TRAIN_AGAIN, EmbeddingModel
 from cubbyd.classify.embedding.source import Embedded, Vector
 from cubbyd.classify.feature import Columns, Floats, count_features
+from cubbyd.classify.logit import sigmoid, softmax
 from cubbyd.classify.protocol import Prediction, Provenance, Reason
 from cubbyd.config import Labels
 from cubbyd.errors import ClassifierError, ClassifierUnavailable

@@ -23,7 +23,7 @@ from cubbyd.message.render import Limits
 
 if TYPE_CHECKING:
     from cubbyd.classify.hosted.classifier import HostedClassifier
-    from cubbyd.classify.hosted.paid import Wire
+    from cubbyd.classify.hosted.paid import PaidClient, Wire
 
 KIND = "openai"
 SHORTEST_QUOTE = 0
@@ -31,35 +31,44 @@ SHORTEST_QUOTE = 0
 
 def open_hosted(config: Config, clock: Clock | None = None) -> HostedClassifier:
     """Open the classifier of [classifier.openai]; nothing is sent. Raises ConfigError, InputFileError, NamesMissing."""
-    section = _section(config)
-    _keep_names_in(config, section)
-    if find_spec("openai") is None:
-        raise _error(config, "kind", "needs the package openai; install it with: pip install 'cubbyd[openai]'")
+    section = require_section(config)
+    clock = clock or SystemClock()
+    paid = open_paid(config, section, clock)
     from cubbyd.classify.hosted.classifier import HostedClassifier
-    from cubbyd.classify.hosted.client import Client
-    from cubbyd.classify.hosted.paid import PaidClient
     from cubbyd.classify.hosted.trial import Memory, Trial
 
-    clock = clock or SystemClock()
     wires = make_wires(config, section)
-    key = read_api_key(config.file, section)
-    borders = _open_borders(config, section)
-    trust = open_trust(config, section)
-    paid = PaidClient(section, Client(section, key, trust), Ledger(config.state.directory, make_budget(section), clock))
     return HostedClassifier(
         section,
         lambda wire: Provenance(kind=KIND, model=_identity(section, wire, wires[0]), renderer=RENDERER_VERSION),
         categories=config.taxonomy.ids,
-        borders=borders,
+        borders=_open_borders(config, section),
         trial=Trial(wires, paid, Memory(config.state.directory, section, clock)),
         paid=paid,
         breaker=Breaker(f"classifier {KIND}", clock),
-        patience=Patience(
-            attempts=section.attempts,
-            timeout=section.timeout_seconds,
-            total=section.patience_seconds,
-            clock=clock,
-        ),
+        patience=open_patience(section, clock),
+    )
+
+
+def open_paid(config: Config, section: OpenAISection, clock: Clock | None = None) -> PaidClient:
+    """Open the connection with its ledger; nothing is sent. Raises ConfigError, also where names would leave unguarded."""
+    _keep_names_in(config, section)
+    if find_spec("openai") is None:
+        raise _error(config, "kind", "needs the package openai; install it with: pip install 'cubbyd[openai]'")
+    from cubbyd.classify.hosted.client import Client
+    from cubbyd.classify.hosted.paid import PaidClient
+
+    client = Client(section, read_api_key(config.file, section), open_trust(config, section))
+    return PaidClient(section, client, Ledger(config.state.directory, make_budget(section), clock or SystemClock()))
+
+
+def open_patience(section: OpenAISection, clock: Clock | None = None) -> Patience:
+    """Say how often and how long a call is tried."""
+    return Patience(
+        attempts=section.attempts,
+        timeout=section.timeout_seconds,
+        total=section.patience_seconds,
+        clock=clock or SystemClock(),
     )
 
 
@@ -91,7 +100,8 @@ def make_wires(config: Config, section: OpenAISection) -> list[Wire]:
     return wires
 
 
-def _section(config: Config) -> OpenAISection:
+def require_section(config: Config) -> OpenAISection:
+    """Give the table [classifier.openai]. Raises ConfigError where there is none."""
     section = config.classifier.openai
     if section is None:
         raise _error(config, "openai", 'kind = "openai" needs a table [classifier.openai]; config.example.toml shows it')

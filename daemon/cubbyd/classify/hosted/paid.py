@@ -25,14 +25,10 @@ SPARE_TOKENS: Final = 4
 """A server that counts the mark at the end of an answer has not gone beyond its cap."""
 
 
-class Wire(Protocol):
-    """One way to ask: what is sent, and how the answer is read."""
+class Request(Protocol):
+    """What is paid for: a body for an endpoint, and how the bill is read."""
 
-    way: str
-    """The mode, and whatever else tells it from other ways."""
     endpoint: str
-    categories: tuple[CategoryId, ...]
-    """The closed set."""
     output_tokens: int
     """The most tokens that are generated, for the estimate."""
 
@@ -40,16 +36,25 @@ class Wire(Protocol):
         """Make the request about one mail."""
         ...
 
+    def usage(self, reply: Reply) -> Usage:
+        """Read what the call took."""
+        ...
+
+
+class Wire(Request, Protocol):
+    """One way to ask for a category: what is sent, and how the answer is read."""
+
+    way: str
+    """The mode, and whatever else tells it from other ways."""
+    categories: tuple[CategoryId, ...]
+    """The closed set."""
+
     def narrow(self, categories: Sequence[CategoryId]) -> Wire:
         """Make the same question about some of the categories."""
         ...
 
     def read(self, reply: Reply) -> dict[CategoryId, float]:
         """Read the probabilities. Raises Failure."""
-        ...
-
-    def usage(self, reply: Reply) -> Usage:
-        """Read what the call took."""
         ...
 
 
@@ -73,10 +78,10 @@ class PaidClient:
         self._context = section.context_tokens
         self._warned: set[str] = set()
 
-    def ask(self, wire: Wire, mail: str, seconds: float) -> Answered:
+    def ask(self, wire: Request, mail: str, seconds: float) -> Answered:
         """Ask about a framed mail, once. Raises Failure, and ClassifierUnavailable where the budget does not allow it."""
         body = wire.body(mail)
-        size = _size(body)
+        size = size_of(body)
         estimate = round(size / BYTES_PER_TOKEN)
         self._refuse_overlong(estimate + wire.output_tokens)
         reserved = self._ledger.reserve(self._prices.millionths(estimate, wire.output_tokens))
@@ -97,7 +102,7 @@ class PaidClient:
         """Break off what is under way, and close the connections."""
         self._client.close()
 
-    def _look_at(self, wire: Wire, size: int, usage: Usage) -> None:
+    def _look_at(self, wire: Request, size: int, usage: Usage) -> None:
         """Notice a server that leaves a part of the text unread, or writes more than it may. Raises Failure."""
         if usage.input_tokens:
             self._refuse_overlong(usage.input_tokens + max(wire.output_tokens, 1))  # full to the brim: it was cut
@@ -116,10 +121,10 @@ class PaidClient:
             log.warning(event)
 
 
-def _size(value: object) -> int:
+def size_of(value: object) -> int:
     """Count the bytes of all texts in a request, keys included."""
     if isinstance(value, str):
         return len(value.encode())
     if isinstance(value, dict):
-        return sum(_size(key) + _size(item) for key, item in value.items())
-    return sum(map(_size, value)) if isinstance(value, list) else 1
+        return sum(size_of(key) + size_of(item) for key, item in value.items())
+    return sum(map(size_of, value)) if isinstance(value, list) else 1

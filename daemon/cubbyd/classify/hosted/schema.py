@@ -58,8 +58,8 @@ class Schema:
             "messages": [{"role": "system", "content": self._instructions}, {"role": "user", "content": mail}],
             str(section.max_tokens_field): self.output_tokens,
         }
-        if section.schema_format is not SchemaFormat.NONE:
-            body["response_format"] = self._response_format(section.schema_format)
+        if form := response_format(section.schema_format, SCHEMA_NAME, self._schema):
+            body["response_format"] = form
         if section.store_field:
             body["store"] = False
         if section.effort:
@@ -101,13 +101,6 @@ class Schema:
         """Read what the call took."""
         return read_usage(reply, "prompt_tokens", "completion_tokens")
 
-    def _response_format(self, variant: SchemaFormat) -> dict[str, Any]:
-        if variant is SchemaFormat.JSON_OBJECT:
-            return {"type": "json_object"}
-        if variant is SchemaFormat.FLAT:
-            return {"type": "json_schema", "schema": self._schema}
-        return {"type": "json_schema", "json_schema": {"name": SCHEMA_NAME, "strict": True, "schema": self._schema}}
-
     def _named(self, text: str | None) -> list[CategoryId] | None:
         """Read which categories an answer names, each once; None where it is anything else."""
         answer = self._object(text)
@@ -130,6 +123,17 @@ class Schema:
             return json.loads(text)
         except (ValueError, RecursionError):
             return None
+
+
+def response_format(variant: SchemaFormat, name: str, schema: dict[str, Any]) -> dict[str, Any] | None:
+    """Tell a server the JSON schema of an answer in its own spelling; None where it is not told."""
+    if variant is SchemaFormat.NONE:
+        return None
+    if variant is SchemaFormat.JSON_OBJECT:
+        return {"type": "json_object"}
+    if variant is SchemaFormat.FLAT:
+        return {"type": "json_schema", "schema": schema}
+    return {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
 
 
 def told_probability(content: str, chosen: str, tokens: Sequence[Token] | None) -> float | None:
