@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from cubbyd.classify.hosted.failure import URGENT, Action, Event, Failure, Symptom, to_error
+from cubbyd.classify.hosted.failure import Action, Event, Failure, Symptom, describe
 from cubbyd.config import Config, OpenAISection, read_api_key
 from cubbyd.errors import ConfigError, Problem, TuningError, TuningNotPermitted, TuningUnavailable
 
@@ -26,11 +26,24 @@ UPLOAD_SECONDS: Final = 600.0
 RUN_KEY: Final = "cubbyd_run"
 """The metadata key by which a job is found again whose answer was lost. Its value is random and says nothing."""
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
-NEWEST_JOBS: Final = 100
+NEWEST: Final = 100
 PURPOSE: Final = "fine-tune"
 NOT_FOUND: Final = 404
-FORBIDDEN: Final = 403
-WRONG_REQUEST: Final = frozenset({400, 404, 409, 422})
+WRONG_REQUEST: Final = frozenset({400, 401, 404, 409, 422})
+"""Waiting does not mend it."""
+
+NOT_ALLOWED: Final = "not allowed"
+SAYS: Final = {
+    NOT_ALLOWED: "the vendor does not let this key do that",
+    "input blocked": "a filter of the vendor refused it",
+    "text too long": "the vendor says that it is too long",
+    "body too large": "the file is too large for the vendor; use fewer examples",
+    "model gone": "the vendor has no such model; choose another with --base",
+    "no endpoint": "the vendor has no such job or file any more, or does not offer fine-tuning at this base_url",
+    "request refused": "the vendor does not take this; can the model of --base be tuned?",
+    "redirect": "the vendor points elsewhere; nothing is sent there",
+}
+"""What is said of a row of failure.TABLE where its own words speak of mail."""
 
 _ID: Final = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MODEL: Final = re.compile(r"[\x21-\x7e]{1,200}")
@@ -105,6 +118,11 @@ class TuningClient:
         )
         return self._id(body)
 
+    def find_files(self, name: str) -> list[str]:
+        """Give the ids of files of this name among the newest hundred of the account."""
+        body = self._call(lambda sdk, timeout: sdk.files.with_raw_response.list(limit=NEWEST, timeout=timeout), self._seconds)
+        return [self._id(file) for file in self._data(body) if file.get("filename") == name]
+
     def delete_file(self, file: str) -> None:
         """Delete a file; one that is gone already is no fault."""
         try:
@@ -162,7 +180,7 @@ class TuningClient:
     def list_jobs(self) -> list[Seen]:
         """Give the newest hundred jobs of the account, newest first."""
         body = self._call(
-            lambda sdk, timeout: sdk.fine_tuning.jobs.with_raw_response.list(limit=NEWEST_JOBS, timeout=timeout), self._seconds
+            lambda sdk, timeout: sdk.fine_tuning.jobs.with_raw_response.list(limit=NEWEST, timeout=timeout), self._seconds
         )
         return [self._seen(job) for job in self._data(body)]
 
@@ -191,8 +209,8 @@ class TuningClient:
 
     def _error(self, failure: Failure) -> TuningError:
         """Say a failure for people; which kind it is says whether waiting helps."""
-        text = str(to_error(failure, self._server)).removeprefix(URGENT)
-        if failure.symptom.status == FORBIDDEN:
+        text = describe(failure, self._server, SAYS.get(failure.row.name, ""))
+        if failure.row.name == NOT_ALLOWED:
             return TuningNotPermitted(text)
         if failure.row.action is Action.PAUSE and failure.symptom.status in WRONG_REQUEST:
             return TuningError(text)

@@ -24,6 +24,14 @@ from cubbyd.training.finetune.lesson import Taught
 FILE_NAME: Final = "finetune.json"
 FOLDER_NAME: Final = "finetune"
 """Of the result files that were fetched."""
+PLANNED: Final = "planned"
+"""Not asked for yet."""
+ORDERED: Final = "ordered"
+"""Asked for; whether the vendor has it is not known."""
+NEVER_STARTED: Final = "never started"
+WRITE_LOCK: Final = ".lock"
+"""It is held for moments."""
+START_LOCK: Final = ".start.lock"
 
 
 class _Value(BaseModel):
@@ -37,7 +45,7 @@ class Job(_Value):
     """Its random name, which it had before it had an id."""
     id: str = ""
     epochs: int | None = None
-    status: str = "ordered"
+    status: str = PLANNED
     model: str = ""
     error_code: str = ""
     running_since: datetime | None = None
@@ -50,7 +58,7 @@ class Job(_Value):
     @property
     def is_over(self) -> bool:
         """Tell whether nothing changes any more."""
-        return self.status in ENDED or self.status == "never started"
+        return self.status in ENDED or self.status == NEVER_STARTED
 
     def updated(self, seen: Seen, now: datetime) -> Job:
         """Give the job as the vendor tells of it now."""
@@ -81,12 +89,28 @@ class Sweep(_Value):
     validation_file: str = ""
     undeleted: tuple[str, ...] = ()
     """Files that are still at the vendor."""
+    sending: str = ""
+    """The name of a file that may be at the vendor without our knowing its id."""
     jobs: tuple[Job, ...] = ()
 
     @property
     def is_over(self) -> bool:
         """Tell whether every job has ended."""
         return all(job.is_over for job in self.jobs)
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether nothing of it is left at the vendor but the models."""
+        return self.is_over and not self.left_behind and not self.sending
+
+    @property
+    def left_behind(self) -> tuple[str, ...]:
+        """All files at the vendor: those that were sent, and the losses of jobs that are over and were not fetched yet."""
+        return (*self.undeleted, *(file for job in self.jobs for file in job.result_files))
+
+    def job(self, run: str) -> Job:
+        """Give a job by its random name."""
+        return next(job for job in self.jobs if job.run == run)
 
     def with_job(self, job: Job) -> Sweep:
         """Give the sweep with a newer state of one of its jobs."""
@@ -123,9 +147,15 @@ class Records:
                 "and deletes the files by itself when they expire"
             ) from error
 
+    @contextmanager
+    def starting(self) -> Iterator[bool]:
+        """Hold the right to start jobs, and to judge those whose start was broken off; False where another process has it."""
+        with self._locked(START_LOCK, wait=False) as is_ours:
+            yield is_ours
+
     def keep(self, sweep: Sweep) -> None:
         """Write a sweep, in the place of an older state of it. Raises StateError."""
-        with self._locked():
+        with self._locked(WRITE_LOCK):
             sweeps = self.read()
             is_known = any(known.name == sweep.name for known in sweeps)
             changed = tuple(sweep if known.name == sweep.name else known for known in sweeps)
@@ -142,15 +172,14 @@ class Records:
         return file
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self, suffix: str, *, wait: bool = True) -> Iterator[bool]:
         try:
             self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            descriptor = os.open(self.file.with_suffix(".lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.file.with_suffix(suffix), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateError(f"{self.file} cannot be written: {error.strerror}") from error
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)  # it is held for moments
-            yield
+            yield _lock(descriptor, wait=wait)
         finally:
             os.close(descriptor)
 
@@ -169,3 +198,12 @@ class Records:
             beside.replace(file)
         except OSError as error:
             raise StateError(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    """Lock a file, which closing it ends; give whether it is ours."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True

@@ -6,13 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from cubbyd.classify.hosted.tuning import TuningClient
+from cubbyd.classify.hosted.tuning import Step, TuningClient
 from cubbyd.clock import Clock
-from cubbyd.errors import TuningUnavailable
+from cubbyd.errors import TuningError, TuningUnavailable
 from cubbyd.training.finetune.record import Job, Sweep
 from cubbyd.training.finetune.work import Work, minutes_left, steps_of
 
 LONGEST_WAIT: Final = 60.0
+LONGEST_ASKED: Final = 900.0
+"""A vendor may ask for a longer pause; a look every quarter of an hour is no burden."""
 GROWTH: Final = 1.5
 MOST_FAILURES: Final = 8
 """In a row, until a watch gives up; the jobs go on."""
@@ -58,6 +60,9 @@ class Watch:
 
     def follow(self, sweep: Sweep) -> Sweep:
         """Look until every job is over; give the last state. Raises TuningError and its kinds."""
+        for job in sweep.jobs:
+            if job.is_over:
+                self._tell.progress(self._progress(sweep, job, None))
         wait, failures = self._first, 0
         while True:
             before = [(job.status, job.model) for job in sweep.jobs]
@@ -68,7 +73,8 @@ class Watch:
                 failures += 1
                 if failures >= MOST_FAILURES:
                     raise
-                wait = min(max(error.retry_after_seconds or 0.0, wait * GROWTH), max(LONGEST_WAIT, self._first))
+                asked = min(error.retry_after_seconds or 0.0, LONGEST_ASKED)
+                wait = max(asked, min(wait * GROWTH, max(LONGEST_WAIT, self._first)))
                 self._tell.trouble(str(error), wait)
             else:
                 if sweep.is_over:
@@ -79,14 +85,25 @@ class Watch:
 
     def _round(self, sweep: Sweep) -> Sweep:
         for job in sweep.jobs:
-            if not job.is_over:
-                sweep = self._work.look(sweep, job)
-                newest = next(known for known in sweep.jobs if known.run == job.run)
-                self._tell.progress(self._progress(sweep, newest))
-        return self._work.clean(sweep) if sweep.is_over else sweep
+            if job.is_over:
+                continue
+            sweep = self._work.look(sweep, job)
+            newest = sweep.job(job.run)
+            self._tell.progress(self._progress(sweep, newest, self._last_step(newest)))
+        return sweep if sweep.is_done or not sweep.is_over else self._work.clean(sweep)
 
-    def _progress(self, sweep: Sweep, job: Job) -> Progress:
-        step = self._client.last_step(job.id) if job.status in {"running", "succeeded"} else None
+    def _last_step(self, job: Job) -> Step | None:
+        """Give the newest step, where there is one and the vendor tells of steps at all."""
+        if job.status not in {"running", "succeeded"}:
+            return None
+        try:
+            return self._client.last_step(job.id)
+        except TuningUnavailable:
+            raise
+        except TuningError:
+            return None
+
+    def _progress(self, sweep: Sweep, job: Job, step: Step | None) -> Progress:
         number = step.number if step else None
         return Progress(
             job=job.id,

@@ -12,13 +12,12 @@ import structlog
 
 from cubbyd.classify.hosted.tuning import Order, Seen, TuningClient
 from cubbyd.clock import Clock
-from cubbyd.errors import TuningError
+from cubbyd.errors import TuningError, TuningNotPermitted, TuningUnavailable
 from cubbyd.training.finetune.lesson import Lesson, Taught
-from cubbyd.training.finetune.record import Job, Records, Sweep
+from cubbyd.training.finetune.record import NEVER_STARTED, ORDERED, PLANNED, Job, Records, Sweep
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.training")
 
-NEVER_STARTED: Final = "never started"
 TRAINING_NAME: Final = "training.jsonl"
 VALIDATION_NAME: Final = "validation.jsonl"
 
@@ -52,72 +51,93 @@ class Work:
 
         Raises TuningError and its kinds, StateError.
         """
-        sweep = Sweep(
-            name=secrets.token_hex(3),
-            created=self._clock.now(),
-            base_url=wish.base_url,
-            base=wish.base,
-            taught=wish.taught,
-            suffix=wish.suffix,
-            seed=wish.seed,
-            lines=len(training.lines),
-            fingerprint=wish.fingerprint,
-            data_sha256=wish.data_sha256,
-            seen=tuple(dict.fromkeys((*training.texts, *(validation.texts if validation else ())))),
-            jobs=tuple(Job(run=secrets.token_hex(8), epochs=epochs) for epochs in wish.epochs),
-        )
-        self._records.keep(sweep)
-        try:
-            sweep = self._upload(sweep, TRAINING_NAME, training, wish.keep_seconds)
-            if validation is not None:
-                sweep = self._upload(sweep, VALIDATION_NAME, validation, wish.keep_seconds)
-            for job in sweep.jobs:
-                sweep = self._order(sweep, job)
-        except (TuningError, KeyboardInterrupt):
-            self._give_up(self._newest(sweep))
-            raise
-        return sweep
+        with self._records.starting() as is_ours:
+            if not is_ours:
+                raise TuningError("another `cubbyd finetune` is starting jobs with this state directory; wait until it is done")
+            sweep = self._plan(wish, training, validation)
+            try:
+                self._upload(sweep, TRAINING_NAME, training, wish.keep_seconds)
+                if validation is not None:
+                    self._upload(self._newest(sweep), VALIDATION_NAME, validation, wish.keep_seconds)
+                for job in sweep.jobs:
+                    self._order(self._newest(sweep), job)
+            except (TuningError, KeyboardInterrupt):
+                self._give_up(self._newest(sweep))
+                raise
+            return self._newest(sweep)
 
     def look(self, sweep: Sweep, job: Job) -> Sweep:
-        """Look at a job; where it succeeded, fetch its losses; once all are over, delete the files."""
-        if not job.id:
-            return sweep
-        sweep = self._update(sweep, job, self._client.look(job.id))
-        job = next(known for known in sweep.jobs if known.run == job.run)
-        if job.is_over:
-            sweep = self._fetch(sweep, job)
-        return self.clean(sweep) if sweep.is_over else sweep
+        """Look at a job; where it succeeded, fetch its losses; once all are over, delete the files. Raises TuningError."""
+        sweep = self._update(sweep, job, self._client.look(job.id)) if job.id else self._judge(sweep)
+        return self._tidy(sweep, sweep.job(job.run))
 
     def cancel(self, sweep: Sweep, job: Job) -> Sweep:
-        """Cancel a job; once all are over, delete the files."""
-        sweep = self._update(sweep, job, self._client.cancel(job.id))
-        return self.clean(sweep) if sweep.is_over else sweep
+        """Cancel a job, or find that it is over; once all are over, delete the files. Raises TuningError."""
+        if not job.id:
+            sweep = self._judge(sweep)
+            job = sweep.job(job.run)
+        if job.id:
+            try:
+                sweep = self._update(sweep, job, self._client.cancel(job.id))
+            except (TuningUnavailable, TuningNotPermitted):
+                raise
+            except TuningError:  # it may have ended since somebody looked last
+                sweep = self.look(sweep, job)
+                if not sweep.job(job.run).is_over:
+                    raise
+        return self._tidy(sweep, sweep.job(job.run))
 
     def clean(self, sweep: Sweep) -> Sweep:
-        """Delete what is still at the vendor; what cannot be deleted now is kept in mind, and tried again later."""
+        """Delete what is still at the vendor, losses once they are here; what cannot be deleted now is tried again later."""
+        for job in sweep.jobs:
+            if job.result_files:
+                sweep = self._fetch(sweep, job)
+        if sweep.sending:
+            sweep = self._find_sent(sweep)
         for file in sweep.undeleted:
             try:
                 self._client.delete_file(file)
             except TuningError as error:
                 log.warning("a file at the vendor could not be deleted", file=file, reason=str(error))
                 continue
-            sweep = sweep.model_copy(update={"undeleted": tuple(left for left in sweep.undeleted if left != file)})
-            self._records.keep(sweep)
+            left = tuple(other for other in sweep.undeleted if other != file)
+            sweep = self._keep(sweep.model_copy(update={"undeleted": left}))
+        return sweep
+
+    def _plan(self, wish: Wish, training: Lesson, validation: Lesson | None) -> Sweep:
+        return self._keep(
+            Sweep(
+                name=secrets.token_hex(3),
+                created=self._clock.now(),
+                base_url=wish.base_url,
+                base=wish.base,
+                taught=wish.taught,
+                suffix=wish.suffix,
+                seed=wish.seed,
+                lines=len(training.lines),
+                fingerprint=wish.fingerprint,
+                data_sha256=wish.data_sha256,
+                seen=tuple(dict.fromkeys((*training.texts, *(validation.texts if validation else ())))),
+                jobs=tuple(Job(run=secrets.token_hex(8), epochs=epochs) for epochs in wish.epochs),
+            )
+        )
+
+    def _keep(self, sweep: Sweep) -> Sweep:
+        self._records.keep(sweep)
         return sweep
 
     def _newest(self, sweep: Sweep) -> Sweep:
         return next(known for known in self._records.read() if known.name == sweep.name)
 
-    def _upload(self, sweep: Sweep, name: str, lesson: Lesson, keep_seconds: int) -> Sweep:
-        content = lesson.content
-        log.info("masked text leaves the building", file=name, bytes=len(content), lines=len(lesson.lines))
-        file = self._client.upload(name, content, expires_seconds=keep_seconds)
+    def _upload(self, sweep: Sweep, name: str, lesson: Lesson, keep_seconds: int) -> None:
+        content, sent_as = lesson.content, f"{sweep.name}-{name}"
+        log.info("masked text leaves the building", file=sent_as, bytes=len(content), lines=len(lesson.lines))
+        sweep = self._keep(sweep.model_copy(update={"sending": sent_as}))
+        file = self._client.upload(sent_as, content, expires_seconds=keep_seconds)
         key = "training_file" if name == TRAINING_NAME else "validation_file"
-        sweep = sweep.model_copy(update={key: file, "undeleted": (*sweep.undeleted, file)})
-        self._records.keep(sweep)
-        return sweep
+        self._keep(sweep.model_copy(update={key: file, "sending": "", "undeleted": (*sweep.undeleted, file)}))
 
-    def _order(self, sweep: Sweep, job: Job) -> Sweep:
+    def _order(self, sweep: Sweep, job: Job) -> None:
         order = Order(
             base=sweep.base,
             training_file=sweep.training_file,
@@ -127,22 +147,46 @@ class Work:
             epochs=job.epochs,
             run=job.run,
         )
-        return self._update(sweep, job, self._client.create(order))
+        ordered = job.model_copy(update={"status": ORDERED})
+        self._update(self._keep(sweep.with_job(ordered)), ordered, self._client.create(order))
 
     def _give_up(self, sweep: Sweep) -> None:
-        """Note the jobs that do not start any more; the files of those that did stay until they are over."""
-        for job in sweep.jobs:
-            if not job.id:
-                sweep = sweep.with_job(job.model_copy(update={"status": NEVER_STARTED}))
-        self._records.keep(sweep)
+        """Judge what was broken off; the files of jobs that did start stay until those are over."""
+        try:
+            sweep = self._judged(sweep)
+        except TuningError as error:
+            log.warning("it is not known whether a job was started", start=sweep.name, reason=str(error))
         if sweep.is_over:
             self.clean(sweep)
 
+    def _judge(self, sweep: Sweep) -> Sweep:
+        """Find out what became of jobs without an id, unless somebody is starting them at this moment."""
+        with self._records.starting() as is_ours:
+            return self._judged(self._newest(sweep)) if is_ours else sweep
+
+    def _judged(self, sweep: Sweep) -> Sweep:
+        """Look for jobs without an id at the vendor; those that were not asked for, or are not there, never started."""
+        open_jobs = [job for job in sweep.jobs if not job.id and not job.is_over]
+        for job in open_jobs:
+            if job.status == PLANNED:
+                sweep = self._keep(sweep.with_job(job.model_copy(update={"status": NEVER_STARTED})))
+        ordered = [job for job in open_jobs if job.status == ORDERED]
+        known = {seen.run: seen for seen in self._client.list_jobs()} if ordered else {}
+        for job in ordered:
+            if job.run in known:
+                sweep = self._update(sweep, job, known[job.run])
+            else:
+                sweep = self._keep(sweep.with_job(job.model_copy(update={"status": NEVER_STARTED})))
+        return sweep
+
     def _update(self, sweep: Sweep, job: Job, seen: Seen) -> Sweep:
         changed = sweep.with_job(job.updated(seen, self._clock.now()))
-        if changed != sweep:
-            self._records.keep(changed)
-        return changed
+        return changed if changed == sweep else self._keep(changed)
+
+    def _tidy(self, sweep: Sweep, job: Job) -> Sweep:
+        if job.is_over and job.result_files:
+            sweep = self._fetch(sweep, job)
+        return self.clean(sweep) if sweep.is_over else sweep
 
     def _fetch(self, sweep: Sweep, job: Job) -> Sweep:
         """Keep the losses of a job on this machine, and have the vendor's copy deleted with the other files."""
@@ -150,14 +194,24 @@ class Work:
             if not self._records.result_file(job.id).exists():
                 try:
                     self._records.keep_result(job.id, self._client.read_file(file))
-                except TuningError as error:
+                except TuningUnavailable as error:
                     log.warning("the losses could not be fetched", job=job.id, reason=str(error))
                     return sweep
-        done = job.model_copy(update={"result_files": ()})
+                except TuningError as error:  # it is gone, or not for us: waiting does not help
+                    log.warning("the losses are lost", job=job.id, reason=str(error))
         undeleted = tuple(dict.fromkeys((*sweep.undeleted, *job.result_files)))
-        sweep = sweep.with_job(done).model_copy(update={"undeleted": undeleted})
-        self._records.keep(sweep)
-        return sweep
+        return self._keep(
+            sweep.with_job(job.model_copy(update={"result_files": ()})).model_copy(update={"undeleted": undeleted})
+        )
+
+    def _find_sent(self, sweep: Sweep) -> Sweep:
+        """Find the file whose upload was broken off, if the vendor has it."""
+        try:
+            found = self._client.find_files(sweep.sending)
+        except TuningError as error:
+            log.warning("it is not known whether a file is at the vendor", start=sweep.name, reason=str(error))
+            return sweep
+        return self._keep(sweep.model_copy(update={"sending": "", "undeleted": (*sweep.undeleted, *found)}))
 
 
 def minutes_left(sweep: Sweep, job: Job, step: int | None, now: datetime) -> float | None:

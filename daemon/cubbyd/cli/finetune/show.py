@@ -19,14 +19,6 @@ from cubbyd.training.finetune.watch import Progress, Tell
 
 COLUMNS = ("job", "epochs", "state", "step", "training loss", "validation loss", "minutes left")
 
-ADVICE = {
-    "invalid_n_examples": "The file has too few lines; label more mail.",
-    "invalid_training_file": "The vendor has no such file any more, or cannot read it: it may have expired; start again, with a "
-    "larger --keep-days.",
-    "exceeded_quota": "The account has no money left; pay, or raise its limit, and start again.",
-}
-"""By the vendor's code of an error."""
-
 
 class Display(Tell, Protocol):
     """Shows how jobs are doing."""
