@@ -183,7 +183,8 @@ class Client:
 
     def call(self, request: Callable[[openai.AsyncOpenAI, httpx2.Timeout], Any], seconds: float) -> Reply:
         """Make any other call of the SDK's raw resources, once, and give the JSON that comes back. Raises Failure."""
-        return self._wait(self._ask(lambda timeout: request(self._sdk, timeout), seconds, _read), seconds + GRACE_SECONDS)
+        work = self._ask(lambda timeout: request(self._sdk, timeout), seconds, _read_record)
+        return self._wait(work, seconds + GRACE_SECONDS)
 
     def fetch(self, request: Callable[[openai.AsyncOpenAI, httpx2.Timeout], Any], seconds: float) -> bytes:
         """Make a call whose answer is a file, once, and give its bytes. Raises Failure."""
@@ -253,12 +254,25 @@ class Client:
 
 def _read(response: httpx2.Response) -> Reply:
     """Read the JSON of a 200. Raises Failure where it is no JSON object, or one that holds an error."""
+    reply = _read_object(response)
+    if reply.body.get("error"):
+        raise Failure(Symptom(event=Event.FOREIGN, request_id=reply.request_id))
+    return reply
+
+
+def _read_record(response: httpx2.Response) -> Reply:
+    """Read the JSON of a 200 that may be a record with an id; there an error is the record's own, as in a job that failed."""
+    reply = _read_object(response)
+    return reply if isinstance(reply.body.get("id"), str) else _read(response)
+
+
+def _read_object(response: httpx2.Response) -> Reply:
     request_id = response.headers.get("x-request-id", "")
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
         body = None
-    if not isinstance(body, dict) or body.get("error"):
+    if not isinstance(body, dict):
         raise Failure(Symptom(event=Event.FOREIGN, request_id=request_id))
     return Reply(body=body, request_id=request_id)
 

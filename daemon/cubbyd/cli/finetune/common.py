@@ -74,7 +74,9 @@ def say_left_behind(sweep: Sweep) -> None:
 
 def say_epochs(job: Job) -> str:
     """Say how often a job sees each example."""
-    return f"{job.epochs or 'auto'} epochs"
+    if job.epochs is None:
+        return "auto epochs"
+    return "1 epoch" if job.epochs == 1 else f"{job.epochs} epochs"
 
 
 def say_state(job: Job) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cubbyd.cli.finetune.common import JSON_HELP, open_records, say_state, sweep_facts, working
-from cubbyd.cli.output import console, local_time, say_json, table
+from cubbyd.cli.finetune.common import JSON_HELP, open_records, say_epochs, say_state, sweep_facts, working
+from cubbyd.cli.output import local_time, say_json
 from cubbyd.config import Config, find_config, load_config
 from cubbyd.errors import TuningError
 
@@ -40,8 +40,9 @@ def command(config_file: Path | None, *, offline: bool, as_json: bool) -> None:
         return
     for sweep in sweeps:
         click.echo(f"{sweep.name}, {local_time(sweep.created)}: {sweep.lines} lines for {sweep.base} at {sweep.base_url}")
-        rows = [["", job.id, job.epochs or "auto", say_state(job), job.model] for job in sweep.jobs]
-        console().print(table("", ["", "job", "epochs", "state", "model"], rows))
+        for job in sweep.jobs:
+            model = f", model {job.model}" if job.model else ""
+            click.echo(f"  {job.id or 'no id'}, {say_epochs(job)}: {say_state(job)}{model}")
         if sweep.left_behind:
             click.echo(f"  files at the vendor: {', '.join(sweep.left_behind)}")
 

@@ -45,7 +45,7 @@ class Lines:
 
     def trouble(self, reason: str, wait_seconds: float) -> None:
         """Say on standard error why a look failed."""
-        click.echo(f"{reason}; the next look is in {wait_seconds:.0f} seconds", err=True)
+        click.echo(_say_trouble(reason, wait_seconds), err=True)
 
 
 class Screen:
@@ -65,7 +65,7 @@ class Screen:
 
     def trouble(self, reason: str, wait_seconds: float) -> None:
         """Draw why a look failed, below the table."""
-        self._note = f"{reason}; the next look is in {wait_seconds:.0f} seconds"
+        self._note = _say_trouble(reason, wait_seconds)
         self._draw()
 
     def _draw(self) -> None:
@@ -83,7 +83,7 @@ PAUSED = "paused at the vendor: it goes on once it is resumed there, or end it w
 
 def say(progress: Progress) -> str:
     """Say a job's state in a line."""
-    parts = [f"{progress.job}: {PAUSED if progress.status == 'paused' else _state(progress)}"]
+    parts = [f"{progress.job or 'a job without an id'}: {PAUSED if progress.status == 'paused' else _state(progress)}"]
     if progress.step is not None:
         parts.append(f"step {_step(progress)}")
     if progress.train_loss is not None:
@@ -118,8 +118,9 @@ def print_curves(curves: Sequence[Curves], *, as_json: bool) -> None:
     for job in curves:
         best = job.best_valid
         last = [_loss(points[-1][1]) if points else "" for points in (job.train, job.valid)]
-        rows.append([job.title, job.train[-1][0] if job.train else "", *last, f"{_loss(best[1])} at {best[0]}" if best else ""])
-    console().print(table("", ["job", "steps", "training loss", "validation loss", "least validation loss"], rows))
+        least = f"{_loss(best[1])} at step {best[0]}" if best else ""
+        rows.append([*job.title.split(", "), job.train[-1][0] if job.train else "", *last, least])
+    console().print(table("", ["job", "", "steps", "training loss", "validation loss", "its least"], rows))
     if any(job.valid and job.best_valid != job.valid[-1] for job in curves):
         click.echo("Where the validation loss rises again the model learns its examples by heart: take fewer epochs.")
 
@@ -130,6 +131,10 @@ def write_picture(file: Path, curves: Sequence[Curves]) -> None:
         file.write_text(draw(curves), encoding="utf-8")
     except OSError as error:
         raise InputFileError(file, f"cannot be written: {error.strerror}") from error
+
+
+def _say_trouble(reason: str, wait_seconds: float) -> str:
+    return f"{reason}; the next look is in {wait_seconds:.2g} seconds"
 
 
 def _state(progress: Progress) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cubbyd.cli.finetune.common import JSON_HELP, say_epochs, sweep_facts, working
+from cubbyd.cli.finetune.common import JSON_HELP, open_records, say_epochs, say_left_behind, sweep_facts, working
 from cubbyd.cli.labeled import write_private
 from cubbyd.cli.output import say_json
 from cubbyd.config import Config, Labels, find_config, load_config
@@ -243,7 +244,25 @@ def _start(config: Config, wanted: Given, plan: Plan) -> Sweep:
         data_sha256=plan.data_sha256,
     )
     with working(config) as (_, work):
+        known = {sweep.name for sweep in open_records(config).read()}
         try:
             return work.start(wish, plan.training, plan.checking)
         except TuningNotPermitted as error:
-            raise TuningNotPermitted(f"{error}: {REFUSED}") from error
+            raise TuningNotPermitted(f"{error}. {REFUSED}") from error
+        finally:
+            _say_broken_off([sweep for sweep in open_records(config).read() if sweep.name not in known])
+
+
+def _say_broken_off(sweeps: Sequence[Sweep]) -> None:
+    """Say on standard error what of a start is at the vendor though it was broken off."""
+    from cubbyd.training.finetune.record import NEVER_STARTED
+
+    for sweep in sweeps:
+        if all(job.id for job in sweep.jobs):
+            continue
+        for job in sweep.jobs:
+            if job.id:
+                click.echo(f"Started all the same: {job.id} ({say_epochs(job)}).", err=True)
+            elif job.status != NEVER_STARTED:
+                click.echo("Whether a job was started is not known; `cubbyd finetune list` finds out.", err=True)
+        say_left_behind(sweep)

@@ -71,6 +71,6 @@ def _say_end(sweeps: Sequence[Sweep], *, as_json: bool) -> None:
     if made and not as_json:
         click.echo("Next: `cubbyd finetune results --out losses.svg`, then `cubbyd finetune adopt JOB --test held-out.jsonl`.")
     if failed := [job for sweep in sweeps for job in sweep.jobs if job.status != "succeeded"]:
-        said = [f"{job.id or 'a job'}: {say_state(job)}" for job in failed]
+        said = [f"{job.id or 'a job without an id'}: {say_state(job)}" for job in failed]
         advice = dict.fromkeys(ADVICE[job.error_code] for job in failed if job.error_code in ADVICE)
         raise TuningError(" ".join([f"{'; '.join(said)}.", *advice]))

@@ -85,9 +85,10 @@ def draw(jobs: Sequence[Curves]) -> str:
     """Draw a panel for each job, all on the same scale, as one SVG that needs nothing else."""
     points = [point for job in jobs for point in (*job.train, *job.valid)]
     highest = max((loss for _, loss in points), default=0.0) or 1.0
+    tick = _round_tick(highest / TICKS)
     last = max((step for step, _ in points), default=1) or 1
     height = PANEL * len(jobs) + 8
-    panels = "".join(_panel(job, place * PANEL, last, highest) for place, job in enumerate(jobs))
+    panels = "".join(_panel(job, place * PANEL, last, tick) for place, job in enumerate(jobs))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         f'font-family="system-ui, sans-serif" font-size="13" role="img" aria-label="Loss by step">'
@@ -95,15 +96,21 @@ def draw(jobs: Sequence[Curves]) -> str:
     )
 
 
-def _panel(job: Curves, top: int, last: int, highest: float) -> str:
+def _round_tick(least: float) -> float:
+    """Give the least round number that is not below this one: 1, 2 or 5 and zeros."""
+    power = 10.0 ** math.floor(math.log10(least))
+    return next(size * power for size in (1, 2, 5, 10) if size * power >= least * (1 - 1e-9))
+
+
+def _panel(job: Curves, top: int, last: int, tick: float) -> str:
     width, height = WIDTH - LEFT - RIGHT, PANEL - TOP - BOTTOM
 
     def place(point: tuple[int, float]) -> tuple[float, float]:
-        return LEFT + width * point[0] / last, top + TOP + height * (1 - point[1] / highest)
+        return LEFT + width * point[0] / last, top + TOP + height * (1 - point[1] / (tick * TICKS))
 
     parts = [f'<text x="{LEFT}" y="{top + 20}" font-weight="600">{escape(job.title)}</text>']
-    for tick in range(TICKS + 1):
-        loss, y = highest * tick / TICKS, place((0, highest * tick / TICKS))[1]
+    for count in range(TICKS + 1):
+        loss, y = tick * count, place((0, tick * count))[1]
         parts.append(f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="{GRID}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#444">{loss:.3g}</text>')
     base = top + TOP + height

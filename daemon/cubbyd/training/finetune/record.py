@@ -161,6 +161,11 @@ class Records:
             changed = tuple(sweep if known.name == sweep.name else known for known in sweeps)
             self._write(_Stored(sweeps=changed if is_known else (*sweeps, sweep)))
 
+    def forget(self, name: str) -> None:
+        """Strike out a sweep of which nothing came. Raises StateError."""
+        with self._locked(WRITE_LOCK):
+            self._write(_Stored(sweeps=tuple(known for known in self.read() if known.name != name)))
+
     def result_file(self, job: str) -> Path:
         """Name the file that a job's losses are kept in."""
         return self._directory / FOLDER_NAME / f"{job}.csv"

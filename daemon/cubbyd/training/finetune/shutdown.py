@@ -17,6 +17,6 @@ OTHERS: Final = "Other vendors have dates of their own; ask yours before you pay
 SHUTDOWN: Final = (OPENAI, AZURE, OTHERS)
 
 REFUSED: Final = (
-    "this account may not fine-tune. At OpenAI that is final for new customers, and cubbyd cannot change it. The ways that "
+    "This account may not fine-tune. At OpenAI that is final for new customers, and cubbyd cannot change it. The ways that "
     'stay open: `cubbyd train` makes a model of your examples on this machine, and mode = "decisions" needs no training'
 )

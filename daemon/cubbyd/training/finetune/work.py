@@ -88,7 +88,10 @@ class Work:
         return self._tidy(sweep, sweep.job(job.run))
 
     def clean(self, sweep: Sweep) -> Sweep:
-        """Delete what is still at the vendor, losses once they are here; what cannot be deleted now is tried again later."""
+        """Delete what is still at the vendor, losses once they are here; what cannot be deleted now is tried again later.
+
+        A sweep of which no job ever started is forgotten once nothing of it is left there.
+        """
         for job in sweep.jobs:
             if job.result_files:
                 sweep = self._fetch(sweep, job)
@@ -102,6 +105,8 @@ class Work:
                 continue
             left = tuple(other for other in sweep.undeleted if other != file)
             sweep = self._keep(sweep.model_copy(update={"undeleted": left}))
+        if sweep.is_done and not any(job.id for job in sweep.jobs):
+            self._records.forget(sweep.name)
         return sweep
 
     def _plan(self, wish: Wish, training: Lesson, validation: Lesson | None) -> Sweep:
