@@ -108,11 +108,13 @@ def _measure(config: Config, sweep: Sweep, job: Job, test: Path, *, yes: bool) -
 
 
 def _read_unseen(config: Config, sweep: Sweep, test: Path) -> list[Example]:
-    """Read the test set. Raises InputFileError where the model has learned one of its mails."""
+    """Read the test set. Raises InputFileError where a machine wrote one of its mails, or the model has learned it."""
     from cubbyd.cli.labeled import read_labeled
     from cubbyd.training.finetune.lesson import digest_text, shared
 
     labeled, _ = read_labeled(config, test)
+    if made_up := [example.line for example in labeled if example.is_synthetic]:
+        raise InputFileError(test, f"{len(made_up)} of its mails are synthetic; take real mail alone", line=made_up[0])
     if places := shared([digest_text(example) for example in labeled], sweep.seen):
         line = labeled[places[0]].line
         raise InputFileError(

@@ -18,7 +18,7 @@ from cubbyd.classify.hosted.code import Code
 from cubbyd.classify.hosted.prompt import PROMPT_VERSION, Prompt, frame
 from cubbyd.classify.hosted.schema import MOST_CHOICES, Schema
 from cubbyd.config import Config, Labels, OpenAISection
-from cubbyd.config.hosted import Endpoint, Mode
+from cubbyd.config.hosted import Effort, Endpoint, Mode
 from cubbyd.dataset import Example
 from cubbyd.errors import ConfigError, Problem
 from cubbyd.message import RENDERER_VERSION, render_text
@@ -127,6 +127,8 @@ def serving_section(config: Config, taught: Taught, model: str = "") -> OpenAISe
         raise _error(config, "openai", "fine-tuning needs a table [classifier.openai]; config.example.toml shows it")
     if taught is Taught.CODE and section.endpoint is not Endpoint.CHAT:
         raise _error(config, "openai.endpoint", 'the models that can be tuned are chats; set endpoint = "chat"')
+    if taught is Taught.CODE and section.reasoning_effort not in {Effort.AUTO, Effort.NONE}:
+        raise _error(config, "openai.reasoning_effort", '"auto" or "none": a model that is taught codes does not reason')
     changes = {"mode": Mode(taught.value)} | ({"model": model} if model else {})
     if taught is Taught.SCHEMA and not section.instructions:
         raise _error(config, "openai.instructions", "false is for --teach code alone; take the key out")
