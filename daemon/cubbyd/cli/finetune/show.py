@@ -17,7 +17,7 @@ from cubbyd.errors import InputFileError
 from cubbyd.training.finetune.curve import Curves, draw
 from cubbyd.training.finetune.watch import Progress, Tell
 
-COLUMNS = ("job", "epochs", "state", "step", "training loss", "validation loss", "minutes left")
+COLUMNS = ("job", "epochs", "state", "step", "loss", "validation", "minutes left")
 
 
 class Display(Tell, Protocol):
@@ -55,26 +55,28 @@ class Screen:
         """Take the place."""
         self._live = live
         self._known: dict[str, Progress] = {}
-        self._note = ""
+        self._trouble = ""
 
     def progress(self, progress: Progress) -> None:
         """Draw a job's state."""
         self._known[progress.job] = progress
-        self._note = PAUSED if progress.status == "paused" else ""
+        self._trouble = ""
         self._draw()
 
     def trouble(self, reason: str, wait_seconds: float) -> None:
         """Draw why a look failed, below the table."""
-        self._note = _say_trouble(reason, wait_seconds)
+        self._trouble = _say_trouble(reason, wait_seconds)
         self._draw()
 
     def _draw(self) -> None:
         rows = [
-            [one.job, one.epochs or "auto", _state(one), _step(one), _loss(one.train_loss), _loss(one.valid_loss), _left(one)]
+            [one.job, one.epochs or "auto", one.status, _step(one), _loss(one.train_loss), _loss(one.valid_loss), _left(one)]
             for one in self._known.values()
         ]
         drawn = table("", COLUMNS, rows)
-        drawn.caption = self._note or None
+        is_paused = any(one.status == "paused" for one in self._known.values())
+        drawn.caption = self._trouble or (PAUSED if is_paused else None)
+        drawn.caption_justify = "left"
         self._live.update(drawn, refresh=True)
 
 
