@@ -8,10 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from tests.acceptance.desk import Desk, clean_environment, json_lines
+from tests.conftest import ROOT
 from tests.finetune import BASE, write_mails
 from tests.standin import connected
 
@@ -51,7 +53,7 @@ class Office(Desk):
         (facts,) = json_lines(self.call(*START, "--yes", "--json", *more).stdout)
         return [job["id"] for job in facts["jobs"]]
 
-    def listed(self) -> list[dict[str, object]]:
+    def listed(self) -> list[dict[str, Any]]:
         """Give what the list says, without asking the vendor."""
         return json_lines(self.call("finetune", "list", "--offline", "--json").stdout)
 
@@ -310,3 +312,22 @@ def test_before_anything_was_started_every_command_says_how_to_begin(office: Off
     assert office.call("finetune", "list").stdout == "Nothing was started from here yet.\n"
     for command in (["watch"], ["results"], ["cancel", "x"], ["adopt", "x", "--test", "test.jsonl"]):
         assert "begin with: cubbyd finetune start" in office.call("finetune", *command, code=1).stderr
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_page_run_as_they_stand_there(office: Office) -> None:
+    """All but the first, which divides more mail than there is here, and the last, which needs a mail server."""
+    page = (ROOT / "docs" / "finetuning.md").read_text()
+    block = page.split("## From labeled mail to a tuned model\n\n")[1].split("\n\n")[0]
+    commands = [line.split()[1:] for line in block.splitlines()]
+    assert [words[0] for words in commands] == ["dataset", *["finetune"] * 4, "check"]
+    (office.folder / "sets").mkdir()
+    for name, file in (("train", "examples"), ("validation", "validation"), ("test", "test")):
+        (office.folder / f"{file}.jsonl").rename(office.folder / "sets" / f"{name}.jsonl")
+
+    for words in commands[1:-1]:
+        (job, *_) = [job["id"] for sweep in office.listed() for job in sweep["jobs"]] or [""]
+        more = {"start": ["--yes"], "watch": QUICK}.get(words[1], ())
+        office.call(*(job if word == "JOB" else word for word in words), *more)
+
+    assert 'model = "ft:' in (office.folder / "cubbyd.toml").read_text()
