@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,29 @@ def look(standin: Standin, job: str) -> None:
     """Look at a job as its owner does on the vendor's page; each look moves it one state on."""
     with connected(standin) as client:
         client.fine_tuning.jobs.retrieve(job)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("request_number", [1, 2])
+def test_ctrl_c_in_the_middle_of_a_start_loses_neither_a_file_nor_a_job(
+    office: Office, standin: Standin, request_number: int
+) -> None:
+    """While the file is sent, and while the first job is ordered."""
+    standin.then(*[Fault()] * (request_number - 1), Fault(wait=3.0))
+    command = [sys.executable, "-m", "cubbyd", *START, "--yes"]
+    starting = subprocess.Popen(command, cwd=office.folder, env=clean_environment(), stderr=subprocess.PIPE, text=True)
+    while len(standin.requests) < request_number:
+        assert starting.poll() is None
+        time.sleep(0.02)
+    starting.send_signal(signal.SIGINT)
+    _, errors = starting.communicate(timeout=20)
+
+    assert starting.returncode == 130
+    assert "Traceback" not in errors
+    time.sleep(3.5)  # what was under way may still have its effect at the vendor
+    office.call("finetune", "list")
+    for sweep in office.listed():
+        office.call("finetune", "cancel", sweep["start"])
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +19,8 @@ from cubbyd.training.finetune.record import NEVER_STARTED, ORDERED, PLANNED, Job
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.training")
 
+UNDER_WAY_SECONDS: Final = 2.0
+"""What was sent when somebody pressed Ctrl-C has its effect at the vendor by then, and is seen."""
 TRAINING_NAME: Final = "training.jsonl"
 VALIDATION_NAME: Final = "validation.jsonl"
 
@@ -61,7 +64,11 @@ class Work:
                     self._upload(self._newest(sweep), VALIDATION_NAME, validation, wish.keep_seconds)
                 for job in sweep.jobs:
                     self._order(self._newest(sweep), job)
-            except (TuningError, KeyboardInterrupt):
+            except TuningError:
+                self._give_up(self._newest(sweep))
+                raise
+            except KeyboardInterrupt:
+                time.sleep(UNDER_WAY_SECONDS)
                 self._give_up(self._newest(sweep))
                 raise
             return self._newest(sweep)
