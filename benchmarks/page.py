@@ -1,4 +1,4 @@
-"""The page of measured numbers: tables between marks, written by the benchmarks."""
+"""Pages with measured numbers: tables between marks, written by the benchmarks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "classifiers" / "measured.md"
+DOCS: Final = Path(__file__).resolve().parents[1] / "docs"
+PAGE: Final = DOCS / "classifiers" / "measured.md"
 
 
-def write_part(name: str, tables: str) -> None:
+def write_part(name: str, tables: str, page: Path = PAGE) -> None:
     """Put tables between the marks of a name, with the day."""
-    text = PAGE.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
     before, after = text[: text.index(begin) + len(begin)], text[text.index(end) :]
-    PAGE.write_text(f"{before}\nMeasured on {datetime.now(UTC):%d %B %Y}.\n\n{tables.strip()}\n\n{after}", encoding="utf-8")
+    page.write_text(f"{before}\nMeasured on {datetime.now(UTC):%d %B %Y}.\n\n{tables.strip()}\n\n{after}", encoding="utf-8")

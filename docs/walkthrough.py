@@ -1,27 +1,81 @@
-"""Run the commands of docs/datasets.md and write what they really print: python docs/walkthrough.py [--check]
+"""Run the commands of a page and write what they really print: python docs/walkthrough.py datasets|tutorial [--check]
 
-Each ```console block is run in order, in an empty folder with the sample data as sample.jsonl and the sample mails in mails/.
-With --check nothing is written, and it ends with 1 where the page says anything else than the commands.
+Each ```console block is run in order in a folder of its own. A ```toml block is the configuration from there on; an embedded mail
+server with the sample mails stands in for the one that it names. datasets finds the sample data as sample.jsonl and the sample
+mails in mails/, tutorial finds mails.csv: 600 examples of the sample, with four large categories and ten small ones. With
+--check nothing is written, and it ends with 1 where the page says anything else than the commands. --csv FILE writes mails.csv.
 """
 
 from __future__ import annotations
 
+import csv
+import difflib
+import imaplib
+import json
 import os
+import random
 import re
 import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-PAGE = Path(__file__).parent / "datasets.md"
-SAMPLE = Path(__file__).parent.parent / "daemon" / "cubbyd" / "demo" / "sample"
-BLOCK = re.compile(r"(?<=```console\n)(.*?)(?=```)", re.DOTALL)
-ROSTER = "[children]\nMila Hofmann\n[staff]\nRosa Delgado\n"
+from cubbyd.demo.sample_mail import sample_mails
+from cubbyd.demo.server import DemoServer, embedded_server
+
+DOCS: Final = Path(__file__).parent
+SAMPLE: Final = DOCS.parent / "daemon" / "cubbyd" / "demo" / "sample"
+BLOCK: Final = re.compile(r"(?<=```)(console|toml)\n(.*?)(?=```)", re.DOTALL)
+SERVER: Final = re.compile(r'host = "mail\.example\.org"\nusername = "[^"]*"\n')
+NOISY: Final = re.compile(r"\d+(?= ms\b)|(?<=\d) s\b|/\S+/(?=cubbyd\.)")
+"""What another run may print otherwise: how long something took, and where the folder is."""
+ROSTER: Final = "[children]\nMila Hofmann\n[staff]\nRosa Delgado\n"
+LARGE: Final = ("absence", "billing", "events", "schedule")
 
 
-def run(block: str, folder: Path) -> str:
+def main() -> None:
+    """Write a page anew, or compare it."""
+    match sys.argv[1:]:
+        case ["--csv", file]:
+            write_csv(Path(file))
+        case [name, *more] if name in PREPARE and more in ([], ["--check"]):
+            page = DOCS / f"{name}.md"
+            said = page.read_text(encoding="utf-8")
+            made = follow(page, said)
+            if not more:
+                page.write_text(made, encoding="utf-8")
+            elif NOISY.sub("", made) != NOISY.sub("", said):
+                differences = difflib.unified_diff(said.splitlines(), made.splitlines(), "page", "commands", lineterm="", n=0)
+                raise SystemExit(f"{page}: run python docs/walkthrough.py {name}\n" + "\n".join(differences))
+        case _:
+            raise SystemExit(__doc__)
+
+
+def follow(page: Path, text: str) -> str:
+    """Do what the page says, and give it with what the commands print."""
+    with tempfile.TemporaryDirectory() as name, embedded_server() as server:
+        folder = Path(name)
+        PREPARE[page.stem](folder)
+        deliver(server)
+        write_secret(folder / "office.password", server.password)
+
+        def do(block: re.Match[str]) -> str:
+            if block[1] == "console":
+                return f"console\n{run(page, block[2], folder)}"
+            here = f'host = "{server.host}"\nport = {server.port}\nsecurity = "plain"\nusername = "{server.user}"\n'
+            (folder / "cubbyd.toml").write_text(SERVER.sub(here, block[2]), encoding="utf-8")
+            return block[0]
+
+        return BLOCK.sub(do, text)
+
+
+def run(page: Path, block: str, folder: Path) -> str:
     """Run the commands of a block, and give them with what they print."""
     lines: list[str] = []
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("CUBBYD_", "COLUMNS", "FORCE_"))}
@@ -30,31 +84,65 @@ def run(block: str, folder: Path) -> str:
             continue
         command = shlex.split(line[2:])
         if command[0] != "cubbyd":
-            raise SystemExit(f"{PAGE}: {command[0]} is no command of this page")
+            raise SystemExit(f"{page}: {command[0]} is no command of this page")
         done = subprocess.run(
             [sys.executable, "-m", *command], cwd=folder, env=environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            raise SystemExit(f"{line}\n{done.stderr}")
-        lines += [line, *(printed.rstrip() for printed in done.stdout.splitlines())]
+            raise SystemExit(f"{line}\n{done.stdout}{done.stderr}")
+        lines += [line, *(printed.rstrip().replace(f"{folder}/", "") for printed in done.stdout.splitlines())]
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    """Write the page anew, or compare it."""
-    page = PAGE.read_text(encoding="utf-8")
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        shutil.copy(SAMPLE / "examples.jsonl", folder / "sample.jsonl")
-        shutil.copytree(SAMPLE / "inbox", folder / "mails")
-        (folder / "roster.txt").touch(mode=0o600)
-        (folder / "roster.txt").write_text(ROSTER, encoding="utf-8")
-        made = BLOCK.sub(lambda match: run(match[0], folder), page)
-    if "--check" in sys.argv[1:]:
-        if made != page:
-            raise SystemExit(f"{PAGE} says something else than the commands; run: python docs/walkthrough.py")
-    else:
-        PAGE.write_text(made, encoding="utf-8")
+def prepare_datasets(folder: Path) -> None:
+    """Lay out what docs/datasets.md works on."""
+    shutil.copy(SAMPLE / "examples.jsonl", folder / "sample.jsonl")
+    shutil.copytree(SAMPLE / "inbox", folder / "mails")
+    write_secret(folder / "roster.txt", ROSTER)
+
+
+def prepare_tutorial(folder: Path) -> None:
+    """Lay out what docs/tutorial.md works on."""
+    write_csv(folder / "mails.csv")
+
+
+PREPARE: Final = {"datasets": prepare_datasets, "tutorial": prepare_tutorial}
+
+
+def write_csv(file: Path) -> None:
+    """Write 600 examples of the sample: 75 of each large category, 30 of the others."""
+    found: dict[str, list[dict[str, str]]] = defaultdict(list)
+    for line in (SAMPLE / "examples.jsonl").read_text(encoding="utf-8").splitlines():
+        example = json.loads(line)
+        found[example["label"]].append(example)
+    draw = random.Random(1)
+    kept = [example for label, examples in found.items() for example in draw.sample(examples, 75 if label in LARGE else 30)]
+    draw.shuffle(kept)
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(("subject", "body", "category"))
+        rows.writerows((example["subject"], example["body"], example["label"]) for example in kept)
+
+
+def deliver(server: DemoServer) -> None:
+    """Put the sample mails into the inbox."""
+    with logged_in(server) as client:
+        for sample in sample_mails():
+            client.append("INBOX", "", None, sample.raw)  # type: ignore[arg-type]  # None is: now
+
+
+@contextmanager
+def logged_in(server: DemoServer) -> Iterator[imaplib.IMAP4]:
+    """Be another client of the server."""
+    with imaplib.IMAP4(server.host, server.port, timeout=30) as client:
+        client.login(server.user, server.password)
+        yield client
+
+
+def write_secret(file: Path, text: str) -> None:
+    """Write a file for the owner alone."""
+    file.touch(mode=0o600)
+    file.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from tests.dovecot import DOVECOT, LAYOUTS, MAILDIR, Dovecot, Layout
 settings.register_profile("noisy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("noisy machine")
 """How long an example takes says nothing here: a busy machine stops everything for a second now and then."""
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+"""A shell's background job ignores it, and so would the commands that the tests interrupt."""
 
 ROOT = Path(__file__).parent.parent
 _users = itertools.count(1)

@@ -83,6 +83,12 @@ class Dovecot:
         log = self.folder / "dovecot.log"
         raise RuntimeError(f"Dovecot did not start: {log.read_text() if log.exists() else 'no log'}")
 
+    @property
+    def group(self) -> int:
+        """The process group of the server and its sessions."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """Stop it, sessions included."""
         if self._process is not None:

@@ -94,6 +94,15 @@ class Outside:
         self._ok(self._client.select(f'"{folder}"'))
         self._ok(self._client.uid("STORE", uids, "-FLAGS" if take_off else "+FLAGS", f"({flag})"))
 
+    def make_folder(self, folder: str) -> None:
+        self._ok(self._client.create(f'"{folder}"'))
+
+    def remove_folder(self, folder: str) -> None:
+        self._ok(self._client.delete(f'"{folder}"'))
+
+    def rename_folder(self, folder: str, name: str) -> None:
+        self._ok(self._client.rename(f'"{folder}"', f'"{name}"'))
+
     def drag(self, uid: int, source: str, target: str) -> None:
         self._client.create(f'"{target}"')
         self._ok(self._client.select(f'"{source}"'))

@@ -84,6 +84,15 @@ class ModelFileError(CubbydError):
         super().__init__(f"{file}: {reason}")
 
 
+class ModelStoreError(CubbydError):
+    """The model store cannot do what was asked."""
+
+    def __init__(self, place: Path | str, reason: str) -> None:
+        """Name the folder or the file, and the way out."""
+        self.place, self.reason = Path(place), reason
+        super().__init__(f"{place}: {reason}")
+
+
 # --- the state file ----------------------------------------------------------------------------------------------------
 
 

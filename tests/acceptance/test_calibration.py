@@ -123,6 +123,18 @@ def test_a_category_with_too_few_mails_is_never_filed_and_says_how_many_it_takes
     assert "It takes 230 right ones in a row" in done.stdout
 
 
+def test_categories_with_too_few_mails_prove_a_threshold_together(later: Desk) -> None:
+    alone = later.call("thresholds", "later.jsonl", "--precision", "0.94")
+    done = later.call("thresholds", "later.jsonl", "--precision", "0.94", "--together", "--write")
+
+    assert "add --together" in alone.stdout
+    assert "Never filed by itself" not in done.stdout
+    assert "* one threshold for these" in done.stdout
+    thresholds = calibration(later)["thresholds"][0]["thresholds"]
+    assert set(thresholds) == set(LATER)
+    assert len(set(thresholds.values())) == 1
+
+
 def test_written_thresholds_decide_and_an_own_threshold_stands_above_them(later: Desk) -> None:
     use(later, "threshold = 0.1")
     later.call("thresholds", "later.jsonl", "--precision", "0.99", "--write")

@@ -61,6 +61,26 @@ def test_fewer_right_ones_than_are_needed_in_a_row_are_never_enough(given: Answe
     assert 0 <= promise.right <= promise.filed <= promise.mails == len(given)
 
 
+@settings(deadline=None)  # the first call imports scipy
+@given(WORLDS, SHARES)
+def test_a_common_threshold_keeps_the_promise_for_its_categories_together(given: Answers, precision: float) -> None:
+    alone = find_thresholds(given, precision=precision, confidence=0.9)
+    common = find_thresholds(given, precision=precision, confidence=0.9, together=True)
+
+    for column, (one, shared) in enumerate(zip(alone.categories, common.categories, strict=True)):
+        assert shared.together == (one.threshold is None and shared.threshold is not None)
+        assert shared.together or shared == one
+        if shared.threshold is not None:
+            assert (shared.right, shared.filed) == filed(given, column, shared.threshold)
+    ours = [one for one in common.categories if one.together]
+    assert len({(one.threshold, one.bound) for one in ours}) <= 1
+    if ours:
+        right, asked = sum(one.right for one in ours), sum(one.filed for one in ours)
+        assert lower_bound(np.array([right]), np.array([asked]), 0.9)[0] == pytest.approx(ours[0].bound)
+        assert ours[0].bound >= precision
+        assert common.filed > alone.filed
+
+
 @pytest.mark.parametrize("temperature", [1.0, 3.0])
 def test_the_promise_comes_true_as_often_as_it_says(temperature: float) -> None:
     """Thresholds from 400 mails, looked at on 40,000 others of the same kind: one in ten may miss, at a confidence of 0.9."""

@@ -28,6 +28,11 @@ class CalibratedClassifier:
         self.calibration = calibration
         self._inner = inner
 
+    @property
+    def inner(self) -> Classifier:
+        """The backend."""
+        return self._inner
+
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Outcome]:
         """Answer for each input, in order. Raises what the backend raises."""
         return [self._calibrate(outcome) for outcome in self._inner.classify(inputs)]

@@ -2,7 +2,10 @@
 
 The members are stored, not compressed: the same model gives the same bytes whatever the zlib, and a file cannot unpack to
 more than its own size. The .npy format is that of numpy.lib.format, version 1.0. The manifest names the format, its
-version, the kind, and the SHA-256 of every other member; what else it says is the kind's own.
+version, the kind, and the SHA-256 of every other member of the kind's own; what else it says is the kind's.
+
+card.json is what the trainer says to people (cubbyd.classify.card). The last bytes of the file, in the zip's comment, are the
+seal: the SHA-256 of all bytes before it, so that a file of which any byte changed is refused, the zip's own fields too.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +37,13 @@ MAX_FILE_BYTES: Final = 128 * 1024 * 1024
 TRAIN_AGAIN: Final = "train it again: cubbyd train EXAMPLES.jsonl --out MODEL"
 
 MANIFEST: Final = "manifest.json"
+CARD: Final = "card.json"
+
+_MARK: Final = b"cubbyd-sha256:"
+_SEAL_BYTES: Final = 64
+"""The seal is as many hex digits."""
+_CHUNK: Final = 1024 * 1024
+
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The first date that a zip can say; the true one stands in the manifest."""
 
@@ -67,13 +77,61 @@ def _checked(file: Path) -> Path:
 
 def read_manifest(file: Path, archive: zipfile.ZipFile, *, version: int, kind: str) -> dict[str, JsonValue]:
     """Read what the file says of itself. Raises ModelFileError where it is of another format, version or kind."""
-    said: JsonValue = json.loads(read_member(archive, MANIFEST))
-    if not isinstance(said, dict) or said.get("format") != FORMAT:
-        raise ModelFileError(file, f"is no model file of cubbyd; {TRAIN_AGAIN}")
+    said = _read_said(file, archive)
     if (said.get("version"), said.get("kind")) != (version, kind):
         found = f"version {said.get('version')!r}, kind {said.get('kind')!r}"
         raise ModelFileError(file, f"is of {found}; this cubbyd reads version {version}, kind {kind!r}; {TRAIN_AGAIN}")
+    _check_seal(file, archive)
     return said
+
+
+def read_any_manifest(file: Path, archive: zipfile.ZipFile) -> dict[str, JsonValue]:
+    """Read what a file of any kind and version says of itself. Raises ModelFileError where it is none, or has changed."""
+    said = _read_said(file, archive)
+    _check_seal(file, archive)
+    return said
+
+
+def _read_said(file: Path, archive: zipfile.ZipFile) -> dict[str, JsonValue]:
+    said: JsonValue = json.loads(read_member(archive, MANIFEST))
+    if not isinstance(said, dict) or said.get("format") != FORMAT:
+        raise ModelFileError(file, f"is no model file of cubbyd; {TRAIN_AGAIN}")
+    return said
+
+
+def _check_seal(file: Path, archive: zipfile.ZipFile) -> None:
+    """Compare the seal with the bytes before it, in the file that is open: one put in its place meanwhile is another."""
+    stream = archive.fp
+    demand(stream is not None, "the file is closed")
+    assert stream is not None  # noqa: S101  # for the type checker
+    if _digest_before_seal(stream) != _read_seal(stream):
+        raise ModelFileError(file, f"is damaged or was changed: its bytes do not give its checksum; {TRAIN_AGAIN}")
+
+
+def _read_seal(stream: IO[bytes]) -> bytes:
+    stream.seek(-len(_MARK) - _SEAL_BYTES, os.SEEK_END)
+    tail = stream.read()
+    return tail.removeprefix(_MARK) if tail.startswith(_MARK) else b""
+
+
+def _digest_before_seal(stream: IO[bytes]) -> bytes:
+    left, digest = stream.seek(0, os.SEEK_END) - _SEAL_BYTES, sha256()
+    stream.seek(0)
+    while left > 0 and (chunk := stream.read(min(_CHUNK, left))):
+        digest.update(chunk)
+        left -= len(chunk)
+    return digest.hexdigest().encode()
+
+
+def write_seal(stream: IO[bytes]) -> None:
+    """Put the seal at the end of an archive that was written with room for it (SEAL_ROOM as its comment)."""
+    seal = _digest_before_seal(stream)
+    stream.seek(-_SEAL_BYTES, os.SEEK_END)
+    stream.write(seal)
+
+
+SEAL_ROOM: Final = _MARK + b"0" * _SEAL_BYTES
+"""The comment of an archive before write_seal."""
 
 
 def read_members(file: Path, archive: zipfile.ZipFile, names: Iterable[str], digests: Mapping[str, str]) -> dict[str, bytes]:
@@ -126,29 +184,35 @@ def digest_members(members: Mapping[str, bytes]) -> dict[str, str]:
     return {name: sha256(member).hexdigest() for name, member in members.items()}
 
 
-def save_container(file: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], *, created: datetime) -> None:
+def save_container(
+    file: Path, manifest: Mapping[str, Any], members: Mapping[str, bytes], *, created: datetime, card: object = None
+) -> None:
     """Write a model in place of what was there, in one step: a reader sees the old file or the new one, whole.
 
-    The same manifest, members and date give the same bytes. Raises ModelFileError where the file cannot be written.
+    `card` is what the trainer says of it, as values of JSON. The same manifest, members, card and date give the same bytes.
+    Raises ModelFileError where the file cannot be written.
     """
+    with_card = {CARD: to_json(card)} if card is not None else {}
     said = {**manifest, "created": created.astimezone(UTC).isoformat(timespec="seconds")}
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open("xb") as stream:
+        with temporary.open("x+b") as stream:
             with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-                for name, member in {MANIFEST: to_json(said), **members}.items():
+                archive.comment = SEAL_ROOM
+                for name, member in {MANIFEST: to_json(said), **with_card, **members}.items():
                     archive.writestr(zipfile.ZipInfo(name, date_time=_EPOCH), member)
+            write_seal(stream)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(file)
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
     except OSError as error:
         raise ModelFileError(file, f"cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the rename outlast a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

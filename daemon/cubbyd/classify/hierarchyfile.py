@@ -1,6 +1,6 @@
 """The file of a hierarchical model: a container of whole local-model files, one for the groups and one for each group.
 
-    manifest.json         the groups with their categories, and the SHA-256 of every other member
+    manifest.json         the groups with their categories, the data's fingerprint, and the SHA-256 of every model
     groups.model          a local model whose categories are the groups
     within-0.model ...    for the first group, and so on, a local model of its categories; none where it has but one
 
@@ -35,7 +35,7 @@ from cubbyd.classify.modelfile import LocalModel, load_model, save_model
 from cubbyd.errors import ModelFileError
 from cubbyd.taxonomy import CategoryId, GroupId
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 KIND: Final = "hierarchical"
 
 MAX_GROUPS: Final = 250
@@ -63,6 +63,8 @@ class HierarchicalModel:
     among: LocalModel
     """Its categories are the groups' ids."""
     groups: tuple[Group, ...]
+    data_sha256: str
+    """The fingerprint of the training data, of all groups."""
 
     @property
     def identity(self) -> str:
@@ -96,10 +98,11 @@ class _Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["cubbyd-model"]
-    version: Literal[1]
+    version: Literal[2]
     kind: Literal["hierarchical"]
     created: AwareDatetime
     groups: tuple[_Group, ...] = Field(min_length=2, max_length=MAX_GROUPS)
+    data_sha256: str = Field(pattern="^[0-9a-f]{64}$")
     members: dict[str, str]
     """The SHA-256 of each member, by its name in the file."""
 
@@ -112,8 +115,8 @@ class _Manifest(BaseModel):
         return self
 
 
-def save_hierarchical(model: HierarchicalModel, file: Path, *, created: datetime) -> None:
-    """Write a model in place of what was there, in one step; the same model and date give the same bytes.
+def save_hierarchical(model: HierarchicalModel, file: Path, *, created: datetime, card: object = None) -> None:
+    """Write a model in place of what was there, in one step; the same model, card and date give the same bytes.
 
     Raises ModelFileError where the file cannot be written, or would be larger than one may be.
     """
@@ -129,9 +132,10 @@ def save_hierarchical(model: HierarchicalModel, file: Path, *, created: datetime
         "version": FORMAT_VERSION,
         "kind": KIND,
         "groups": _describe(model.groups),
+        "data_sha256": model.data_sha256,
         "members": digest_members(members),
     }
-    save_container(file, manifest, members, created=created)
+    save_container(file, manifest, members, created=created, card=card)
 
 
 def load_hierarchical(file: Path, *, renderer: str) -> HierarchicalModel:
@@ -155,7 +159,7 @@ def load_hierarchical(file: Path, *, renderer: str) -> HierarchicalModel:
         for group in groups:
             if group.model is not None:
                 _demand_same(group.model.categories, group.categories)
-        return HierarchicalModel(among=models[_GROUPS], groups=groups)
+        return HierarchicalModel(among=models[_GROUPS], groups=groups, data_sha256=manifest.data_sha256)
 
 
 def _name(number: int) -> str:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cubbyd.classify.feature import Columns, Floats, count_features
 from cubbyd.classify.logit import sigmoid, softmax
 from cubbyd.classify.modelfile import KIND, LocalModel
+from cubbyd.classify.place import Places, center, place_rows
 from cubbyd.classify.protocol import Cost, Prediction, Provenance, Reason
 from cubbyd.config import Labels
 from cubbyd.message.model import ClassifierInput
@@ -49,6 +50,23 @@ class LocalClassifier:
 
     def close(self) -> None:
         """Do nothing: the model is in memory alone."""
+
+    def place(self, inputs: Sequence[ClassifierInput], /) -> Places:
+        """Give where mails lie: by their words and character n-grams, and by the scores that the model gives them."""
+        found = [self._model.vocabulary.vectorize(count_features(mail)) for mail in inputs]
+        rows = np.flatnonzero([len(columns) > 0 for columns, _ in found])
+        told = [found[row] for row in rows]
+        weights, bias = self._model.weights, self._model.bias
+        scores = np.array([values @ weights.take(columns, axis=0) + bias for columns, values in told], dtype=np.float64)
+        scores = scores.reshape(-1, len(self.categories))
+        return Places(
+            rows=rows,
+            before=place_rows(told, len(self._model.vocabulary)),
+            after=center(scores),
+            is_shared=False,
+            before_is="words and character n-grams",
+            after_is="the scores of the categories",
+        )
 
     def _predict(self, mail: ClassifierInput) -> Prediction:
         started = time.perf_counter()

@@ -46,7 +46,7 @@ from cubbyd.config import Labels
 from cubbyd.errors import ModelFileError
 from cubbyd.taxonomy import CategoryId
 
-FORMAT_VERSION: Final = 2
+FORMAT_VERSION: Final = 3
 KIND: Final = "local"
 
 MAX_CATEGORIES: Final = 250
@@ -130,7 +130,7 @@ class _Manifest(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     format: Literal["cubbyd-model"]
-    version: Literal[2]
+    version: Literal[3]
     kind: Literal["local"]
     created: AwareDatetime
     categories: tuple[_Category, ...] = Field(min_length=2, max_length=MAX_CATEGORIES)
@@ -163,13 +163,13 @@ class _Manifest(BaseModel):
         return self
 
 
-def save_model(model: LocalModel, file: Path, *, created: datetime) -> None:
-    """Write a model in place of what was there, in one step; the same model and date give the same bytes.
+def save_model(model: LocalModel, file: Path, *, created: datetime, card: object = None) -> None:
+    """Write a model in place of what was there, in one step; the same model, card and date give the same bytes.
 
     Raises ModelFileError where the file cannot be written.
     """
     members = _members(model)
-    save_container(file, _describe(model, members), members, created=created)
+    save_container(file, _describe(model, members), members, created=created, card=card)
 
 
 def load_model(file: Path, *, renderer: str) -> LocalModel:

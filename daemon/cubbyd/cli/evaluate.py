@@ -38,6 +38,7 @@ class Wish:
     model: Path | None
     training: Path | None
     without_mails: bool
+    without_map: bool
     answers: Path | None
     yes: bool
 
@@ -54,6 +55,9 @@ class Wish:
     help="Would more examples help? Trains local models on growing parts of TRAINING, the mail that was trained on.",
 )
 @click.option("--without-mails", is_flag=True, help="Leave all text of mails out of the report.")
+@click.option(
+    "--without-map", is_flag=True, help="Draw no map: with embeddings it needs the vectors of up to 1000 mails again."
+)
 @click.option(
     "--answers",
     type=click.Path(path_type=Path),
@@ -79,7 +83,9 @@ def command(config_file: Path | None, /, *, examples: Path, as_json: bool, **wis
     labeled, digest = read_labeled(config, examples)
     refuse_known(config, examples, digest, INSTEAD)
     learning = _learn(config, wish.training, labeled, examples) if wish.training else None
-    evaluation = _evaluate(config, labeled, learning, answers_file(examples, wish.answers), yes=wish.yes)
+    wants_map = (wish.out is not None or as_json) and not wish.without_map
+    kept_in = answers_file(examples, wish.answers)
+    evaluation = _evaluate(config, labeled, learning, kept_in, yes=wish.yes, with_map=wants_map)
     if wish.out is not None:
         from cubbyd.evaluation.report import write_report
 
@@ -93,10 +99,14 @@ def command(config_file: Path | None, /, *, examples: Path, as_json: bool, **wis
     _print(evaluation, wish.out)
 
 
-def _evaluate(config: Config, labeled: list[Example], learning: Learning | None, kept_in: Path, *, yes: bool) -> Evaluation:
+def _evaluate(
+    config: Config, labeled: list[Example], learning: Learning | None, kept_in: Path, *, yes: bool, with_map: bool
+) -> Evaluation:
     """Ask the configured classifier, without its fallback, and measure what it says."""
+    from cubbyd.classify.calibrated import CalibratedClassifier
     from cubbyd.classify.fallback import FallbackClassifier
     from cubbyd.classify.registry import open_backend
+    from cubbyd.evaluation.atlas import make_atlas
     from cubbyd.evaluation.whole import evaluate
 
     classifier, categories = open_backend(config), config.taxonomy.ids
@@ -104,11 +114,13 @@ def _evaluate(config: Config, labeled: list[Example], learning: Learning | None,
         first = classifier.first if isinstance(classifier, FallbackClassifier) else classifier
         sheet = ask_keeping(config, first, labeled, categories=categories, kept_in=kept_in, yes=yes)
         bars = thresholds_of(config, classifier, categories)
+        trained = first.inner if isinstance(first, CalibratedClassifier) else first
+        atlas = make_atlas(trained, sheet) if with_map else None
     finally:
         classifier.close()
     several = config.classifier.labels is Labels.MANY
     click.echo("measuring, with intervals", err=True)
-    return evaluate(f"the {sheet.provenance.kind} classifier", sheet, bars, several=several, learning=learning)
+    return evaluate(f"the {sheet.provenance.kind} classifier", sheet, bars, several=several, learning=learning, atlas=atlas)
 
 
 def _learn(config: Config, training: Path, labeled: list[Example], examples: Path) -> Learning:

@@ -18,7 +18,7 @@ from cubbyd.config import Config
 from cubbyd.dataset import Example, digest_examples, read_examples
 from cubbyd.errors import InputFileError
 from cubbyd.message import render_text
-from cubbyd.taxonomy import CategoryId
+from cubbyd.taxonomy import CategoryId, Taxonomy
 
 if TYPE_CHECKING:
     from cubbyd.evaluation.answer import Answers
@@ -43,14 +43,28 @@ def calibration_file(config: Config) -> Path:
 def read_labeled(config: Config, file: Path) -> tuple[list[Example], str]:
     """Read the labeled examples of a file; give them with the fingerprint of the whole file. Raises InputFileError."""
     examples = list(read_examples(file))
+    return _check_labels(config.taxonomy, file, examples), digest_examples(examples)
+
+
+def read_labels(taxonomy: Taxonomy | None, file: Path) -> list[Example]:
+    """Read the labeled examples of a file, whose labels are those of the taxonomy where there is one."""
+    return _check_labels(taxonomy, file, list(read_examples(file)))
+
+
+def _check_labels(taxonomy: Taxonomy | None, file: Path, examples: Sequence[Example]) -> list[Example]:
     labeled = [example for example in examples if example.labels]
-    for example in labeled:
-        if unknown := [label for label in example.labels if label not in config.taxonomy]:
-            known = ", ".join(config.taxonomy.ids)
-            raise InputFileError(file, f"unknown label {unknown[0]!r}; the configuration has {known}", line=example.line)
+    if taxonomy is not None:
+        _refuse_unknown(taxonomy, file, labeled)
     if len(labeled) < FEWEST:
         raise InputFileError(file, f"has {len(labeled)} labeled examples; at least {FEWEST} are needed; label more mail")
-    return labeled, digest_examples(examples)
+    return labeled
+
+
+def _refuse_unknown(taxonomy: Taxonomy, file: Path, labeled: Sequence[Example]) -> None:
+    for example in labeled:
+        if unknown := [label for label in example.labels if label not in taxonomy]:
+            known = ", ".join(taxonomy.ids)
+            raise InputFileError(file, f"unknown label {unknown[0]!r}; the configuration has {known}", line=example.line)
 
 
 def refuse_known(config: Config, file: Path, digest: str, instead: str) -> None:

@@ -29,18 +29,22 @@ INSTEAD = "give labeled mail that it was not trained on, or, for a local model, 
 )
 @click.option("--confidence", type=SHARE, default=0.9, show_default=True, help="How sure one may be of it.")
 @click.option(
+    "--together", is_flag=True, help="One threshold for all categories that have too little mail for one of their own."
+)
+@click.option(
     "--cross-validate", is_flag=True, help="EXAMPLES trained the local model: train it again without each fifth of them."
 )
 @click.option("--write", is_flag=True, help="Write the thresholds to where `cubbyd run` reads them.")
 @click.option("--yes", is_flag=True, help="Ask a remote classifier too, which may cost money.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object; progress goes to standard error.")
 @click.pass_obj
-def command(  # click passes every option
+def command(  # noqa: PLR0913  click passes every option
     config_file: Path | None,
     *,
     files: tuple[Path, ...],
     precision: float,
     confidence: float,
+    together: bool,
     cross_validate: bool,
     write: bool,
     yes: bool,
@@ -49,8 +53,8 @@ def command(  # click passes every option
     """Find, per category, the least threshold that keeps the wanted precision, on EXAMPLES: labeled mail, not trained on.
 
     The classifier is the configured one, or the model file MODEL. The promise is about the lower confidence bound: with few
-    examples no threshold keeps it, and a category without one is left to people. A threshold under [[categories]] stands
-    above a measured one.
+    examples no threshold keeps it, and a category without one is left to people, or shares one with --together. A threshold
+    under [[categories]] stands above a measured one.
 
     \b
     Example:
@@ -73,12 +77,12 @@ def command(  # click passes every option
         refuse_known(config, examples, digest, INSTEAD)
     answers, provenance = _ask(config, labeled, examples, cross_validate=cross_validate, yes=yes)
     several = config.classifier.labels is Labels.MANY
-    promise = find_thresholds(answers, precision=precision, confidence=confidence, several=several)
+    promise = find_thresholds(answers, precision=precision, confidence=confidence, several=several, together=together)
     file = _write(config, provenance, promise, precision, confidence) if write else None
     if as_json:
         say_json(_facts(promise, precision, confidence) | {"model": provenance.model, "file": str(file) if file else None})
         return
-    _print(promise, precision, confidence)
+    _print(promise, precision, confidence, together=together)
     _say_next(config, file)
 
 
@@ -148,13 +152,14 @@ def _facts(promise: Promise, precision: float, confidence: float) -> dict[str, A
                 "right": one.right,
                 "precision": None if one.precision is None else round(one.precision, 4),
                 "lower_bound": round(one.bound, 4),
+                "together": one.together,
             }
             for one in promise.categories
         },
     }
 
 
-def _print(promise: Promise, precision: float, confidence: float) -> None:
+def _print(promise: Promise, precision: float, confidence: float, *, together: bool) -> None:
     columns = ["category", "threshold", "examples", "chosen", "filed", "right", "precision", "at least"]
     console().print(table("", columns, [_row(one) for one in promise.categories]))
     share = promise.filed / promise.mails
@@ -162,17 +167,19 @@ def _print(promise: Promise, precision: float, confidence: float) -> None:
         f"{promise.filed} of {promise.mails} mails ({share:.0%}) would be filed by themselves, {promise.right} of them right."
     )
     click.echo(f"`at least` holds with confidence {confidence:g}; {precision:g} was wanted.")
+    if any(one.together for one in promise.categories):
+        click.echo("* one threshold for these: `at least` is about their mail together, and one of them can be worse.")
     if never := [one.category for one in promise.categories if one.threshold is None]:
         click.echo(
             f"Never filed by itself: {', '.join(never)}. It takes {promise.needed} right ones in a row, more where some are "
-            "wrong: label more mail of these, or ask for less with --precision."
+            f"wrong: label more mail of these, {'' if together else 'add --together, '}or ask for less with --precision."
         )
 
 
 def _row(one: CategoryThreshold) -> list[object]:
     precision = "-" if one.precision is None else f"{one.precision:.3f}"
     counts = [one.examples, one.candidates, one.filed, one.right]
-    return [one.category, say_threshold(one.threshold), *counts, precision, f"{one.bound:.3f}"]
+    return [one.category, say_threshold(one.threshold), *counts, precision, f"{one.bound:.3f}{'*' if one.together else ''}"]
 
 
 def _say_next(config: Config, file: Path | None) -> None:

@@ -99,6 +99,9 @@ td svg { margin: 0; min-width: 100px; } code { font-size: 13px; }
 svg { display: block; max-width: 100%; height: auto; margin: 8px 0; font: 12px system-ui, "Segoe UI", sans-serif; }
 .mail { border: 1px solid var(--line); border-radius: 6px; padding: 6px 12px; margin: 6px 0; }
 .mail p { white-space: pre-wrap; margin: 2px 0; font-size: 13px; max-width: none; }
+.maps { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 360px), 1fr)); gap: 8px 20px; }
+.legend { display: flex; flex-wrap: wrap; gap: 4px 16px; max-width: none; font-size: 13px; }
+.legend span { display: inline-flex; align-items: center; gap: 5px; } .legend svg { margin: 0; flex: none; }
 .pair { break-inside: avoid; }
 th.number { white-space: normal; }
 @media print, (max-width: 760px) {

@@ -14,6 +14,7 @@ from cubbyd.evaluation.comparison import Contestant, Verdict
 from cubbyd.evaluation.confusion import Confusion, confusion_counts
 from cubbyd.evaluation.markup import Markup, join, page, table, tag
 from cubbyd.evaluation.metric import reliability
+from cubbyd.evaluation.scatter import draw_atlas
 from cubbyd.evaluation.score import Estimate, Score
 from cubbyd.evaluation.whole import PER, Evaluation, say_bias, say_filing
 
@@ -55,6 +56,7 @@ def write_report(evaluation: Evaluation, *, source: str, created: datetime, with
         *_bias(evaluation),
         *_learning(evaluation),
         *_origins(evaluation),
+        *_map(evaluation),
         *_fine_print(evaluation),
     )
 
@@ -330,6 +332,29 @@ def _origins(evaluation: Evaluation) -> Iterator[Markup]:
     columns: tuple[Score, Score] = (evaluation.real, evaluation.synthetic)
     rows = [(NAMES[key][0], *(_number(one.numbers[key]) for one in columns)) for key in keys]
     yield table(("", f"real ({columns[0].mails} mails)", f"synthetic ({columns[1].mails} mails)"), rows)
+
+
+def _map(evaluation: Evaluation) -> Iterator[Markup]:
+    atlas = evaluation.atlas
+    if atlas is None:
+        return
+    yield tag("h2", "What training made of the mail: a map")
+    yield tag("p", atlas.sentence)
+    yield from draw_atlas(atlas)
+    axes = (
+        "Both sides are of one space: one principal component analysis of both together gives both the same two axes."
+        if atlas.is_shared
+        else "The two sides are different spaces. Each is shown by its own two principal components, at the same size, and the "
+        "second is turned and mirrored to lie as like the first as can be: compare how the mails lie together, not where."
+    )
+    part = f"{len(atlas.labels)} of the {atlas.of} mails, " if len(atlas.labels) < atlas.of else "The mails "
+    yield tag(
+        "p",
+        f"{part}each by its right category; none was trained on. {axes} Two dimensions show only a part of the differences; "
+        "what lies together here may lie apart. Silhouette (1: each category is a lump of its own, 0: they touch, below: they "
+        "mix) and neighbors are measured in all dimensions.",
+        class_="faint",
+    )
 
 
 def _fine_print(evaluation: Evaluation) -> Iterator[Markup]:

@@ -141,6 +141,21 @@ def score(judged: Judged, *, draws: int = DRAWS, seed: int = 0) -> Score:
     )
 
 
+def estimate_share(hits: Truths, of: Truths, groups: Integers, *, draws: int = DRAWS, seed: int = 0) -> Estimate | None:
+    """Estimate which share of some mails is a hit; None where there are none.
+
+    All have shape (mails,): whether a mail is a hit, whether it counts, and the number of what it belongs together with.
+    """
+    if not of.any():
+        return None
+    hit = hits & of
+    drawn = []
+    for weights in draw_weights(groups, draws=draws, seed=seed):
+        among = weights @ of
+        drawn.append(weights @ hit / among if among else np.nan)
+    return _exactly(_estimate(float(hit.sum() / of.sum()), np.array(drawn)), len(np.unique(groups[of])))
+
+
 def _estimate(value: float, drawn: Floats) -> Estimate | None:
     """Take the middle of the draws, widened to hold the value itself, which skewed numbers can leave outside."""
     if np.isnan(value):

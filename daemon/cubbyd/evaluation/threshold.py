@@ -6,7 +6,7 @@ prove nine tenths. The threshold is looked for among the probabilities seen, fro
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,6 +32,8 @@ class CategoryThreshold:
     """How many of the filed are right; without a threshold, how many of the candidates."""
     bound: float
     """The lower confidence bound of the share of right ones among the filed; the best one there is without a threshold."""
+    together: bool = False
+    """Whether the threshold is one for several categories, and the promise about their mail together."""
 
     @property
     def precision(self) -> float | None:
@@ -54,24 +56,34 @@ class Promise:
     """How many right ones in a row a category needs at least before any threshold can keep the promise."""
 
 
-def find_thresholds(answers: Answers, *, precision: float, confidence: float, several: bool = False) -> Promise:
+def find_thresholds(
+    answers: Answers, *, precision: float, confidence: float, several: bool = False, together: bool = False
+) -> Promise:
     """Find, for each category, the least threshold at which the lower bound of the precision reaches the wanted one.
 
     `precision` and `confidence` are above 0 and below 1. Without `several` a mail counts for its most probable category
-    alone, as the daemon decides. Mails that the classifier wants a person for are filed nowhere.
+    alone, as the daemon decides. Mails that the classifier wants a person for are filed nowhere. With `together` the
+    categories whose own mail proves no threshold get a common one, if their mail together proves it.
     """
     candidates = answers.probabilities > 0 if several else np.zeros_like(answers.truths)
     if not several:
         candidates[np.arange(len(answers)), answers.tops] = True
     candidates &= ~answers.held[:, None]
-    found, files = [], np.zeros_like(candidates)
-    for column, category in enumerate(answers.categories):
-        chosen = candidates[:, column]
-        scores, truths = answers.probabilities[chosen, column], answers.truths[chosen, column]
-        one = _find_one(category, scores, truths, precision, confidence, int(answers.truths[:, column].sum()))
-        if one.threshold is not None:
-            files[:, column] = chosen & (answers.probabilities[:, column] >= one.threshold)
-        found.append(one)
+    found = [
+        _find_one(
+            category,
+            answers.probabilities[candidates[:, column], column],
+            answers.truths[candidates[:, column], column],
+            precision,
+            confidence,
+            int(answers.truths[:, column].sum()),
+        )
+        for column, category in enumerate(answers.categories)
+    ]
+    if together:
+        found = _find_common(answers, candidates, found, precision, confidence)
+    least = np.array([np.inf if one.threshold is None else one.threshold for one in found])
+    files = candidates & (answers.probabilities >= least)
     filed = files.any(axis=1)
     return Promise(
         categories=tuple(found),
@@ -80,6 +92,24 @@ def find_thresholds(answers: Answers, *, precision: float, confidence: float, se
         right=int((filed & ~(files & ~answers.truths).any(axis=1)).sum()),
         needed=right_in_a_row(precision, confidence),
     )
+
+
+def _find_common(
+    answers: Answers, candidates: Truths, found: list[CategoryThreshold], precision: float, confidence: float
+) -> list[CategoryThreshold]:
+    """Look once more at the mail of all categories without a threshold, as if it were that of one category."""
+    open_ones = np.array([one.threshold is None for one in found])
+    chosen = candidates & open_ones
+    common = _find_one(CategoryId(""), answers.probabilities[chosen], answers.truths[chosen], precision, confidence, 0)
+    if common.threshold is None:
+        return found
+    shared = []
+    for column, one in enumerate(found):
+        filed = chosen[:, column] & (answers.probabilities[:, column] >= common.threshold)
+        right = int((filed & answers.truths[:, column]).sum())
+        ours = replace(one, threshold=common.threshold, filed=int(filed.sum()), right=right, bound=common.bound, together=True)
+        shared.append(ours if one.threshold is None else one)
+    return shared
 
 
 def _find_one(

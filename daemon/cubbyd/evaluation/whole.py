@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from cubbyd.dataset.example import Example
+from cubbyd.evaluation.atlas import Atlas
+from cubbyd.evaluation.atlas import facts as facts_of_map
 from cubbyd.evaluation.confusion import Confusion, confusion_counts, costliest
 from cubbyd.evaluation.kept import Sheet
 from cubbyd.evaluation.learning import Learning
@@ -39,6 +41,8 @@ class Evaluation:
     """Of the mail that people wrote alone; None where the test set is all of one sort."""
     synthetic: Score | None
     learning: Learning | None = None
+    atlas: Atlas | None = None
+    """The map; None where the classifier has none, or nobody asked for it."""
 
     @property
     def milliseconds(self) -> float:
@@ -61,7 +65,15 @@ def is_synthetic(example: Example) -> bool:
     return example.origin.partition(":")[0] == SYNTHETIC
 
 
-def evaluate(name: str, sheet: Sheet, bars: Floats, *, several: bool = False, learning: Learning | None = None) -> Evaluation:
+def evaluate(
+    name: str,
+    sheet: Sheet,
+    bars: Floats,
+    *,
+    several: bool = False,
+    learning: Learning | None = None,
+    atlas: Atlas | None = None,
+) -> Evaluation:
     """Measure what a classifier answered."""
     judged = judge(sheet.answers, bars, several=several)
     made_up = np.array([is_synthetic(example) for example in sheet.mails])
@@ -78,6 +90,7 @@ def evaluate(name: str, sheet: Sheet, bars: Floats, *, several: bool = False, le
         real=parts[0],
         synthetic=parts[1],
         learning=learning,
+        atlas=atlas,
     )
 
 
@@ -182,6 +195,7 @@ def facts(evaluation: Evaluation, rounded: Callable[[float], float] = lambda val
         ],
         "by_origin": {name: numbers(part) for name, part in by_origin.items() if part is not None},
         "learning_curve": _learning(evaluation.learning, plain),
+        "map": facts_of_map(evaluation.atlas) if evaluation.atlas else None,
     }
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
@@ -24,6 +26,13 @@ DATABASE_NAME = "cubbyd.sqlite"
 LOCK_NAME = "lock"
 BUSY_SECONDS = 5.0
 """How long to wait for a reader, such as `cubbyd status`, to let go."""
+WAYS_OUT: Final = {
+    sqlite3.SQLITE_BUSY: "another program holds it; once it lets go the next pass goes on where this one ended",
+    sqlite3.SQLITE_FULL: "make room on the disk; the next pass goes on where this one ended",
+    sqlite3.SQLITE_IOERR: "look for a full disk, a quota, or a failing disk; the next pass goes on where this one ended",
+    sqlite3.SQLITE_READONLY: "let the user that runs cubbyd write it, and its folder",
+    sqlite3.SQLITE_CANTOPEN: "let the user that runs cubbyd read and write it, and its folder",
+}
 
 
 @contextmanager
@@ -63,6 +72,7 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
         raise StateError(f"{file}: there is no state yet; cubbyd has not run here (`cubbyd run --once` does one pass)")
     engine = sa.create_engine(f"sqlite:///{file}", hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
     sa.event.listen(engine, "connect", _prepare_connection)
+    sa.event.listen(engine, "handle_error", partial(_name_file, file))
     try:
         with _disposed_on_failure(engine):
             if read_only:
@@ -73,8 +83,6 @@ def open_database(directory: Path, *, read_only: bool = False) -> sa.Engine:
                 _migrate(engine, file)
     except OSError as error:
         raise StateError(f"{file}: cannot be opened: {error.strerror}") from error
-    except sa.exc.DatabaseError as error:
-        raise StateError(f"{file}: cannot be used: {error.orig}; restore a copy, or move it away to begin anew") from error
     return engine
 
 
@@ -86,6 +94,18 @@ def _disposed_on_failure(engine: sa.Engine) -> Iterator[None]:
     except BaseException:
         engine.dispose()
         raise
+
+
+def _name_file(file: Path, context: sa.engine.ExceptionContext) -> StateError | None:
+    """Say what happened to the state file, and the way out, in the place of what the driver throws.
+
+    SQLite's result codes: https://sqlite.org/rescode.html
+    """
+    error = context.original_exception
+    if not isinstance(error, sqlite3.DatabaseError):
+        return None
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    return StateError(f"{file}: cannot be used: {error}; {WAYS_OUT.get(code, 'restore a copy, or move it away to begin anew')}")
 
 
 def _prepare_connection(connection: Any, _: Any) -> None:
@@ -102,6 +122,7 @@ def _migrate(engine: sa.Engine, file: Path) -> None:
     with engine.begin() as connection:
         if _version(connection) == SCHEMA_VERSION:
             return
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # sqlite3 begins none for CREATE TABLE; half a schema would never heal
         from alembic import command
         from alembic.util import CommandError
 

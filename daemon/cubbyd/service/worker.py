@@ -13,7 +13,7 @@ from contextlib import suppress
 import structlog
 
 from cubbyd.clock import Clock
-from cubbyd.errors import CubbydError, LoginRefused, MailboxError, MailboxUnavailable
+from cubbyd.errors import CubbydError, LoginRefused, MailboxError, MailboxUnavailable, StateError
 from cubbyd.filing import Filer, PassReport
 from cubbyd.journal import Journal
 from cubbyd.mailbox import Mailbox
@@ -44,8 +44,8 @@ class Worker:
 
     def run_pass(self) -> PassReport:
         """Do one pass and put its outcome on record. Raises CubbydError where it broke off, and says when to try again."""
-        self._journal.poll_started(self.name, self._clock.now())
         try:
+            self._journal.poll_started(self.name, self._clock.now())
             report = self._pass()
         except CubbydError as error:
             self._failed(error)
@@ -68,8 +68,7 @@ class Worker:
 
     def _failed(self, error: CubbydError) -> None:
         self._failures += 1
-        self._journal.poll_failed(self.name, str(error), self._clock.now())
-        if isinstance(error, MailboxError):
+        if isinstance(error, MailboxError | StateError):
             self.disconnect()
         pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_SECONDS)
         if isinstance(error, LoginRefused):
@@ -77,6 +76,8 @@ class Worker:
         elif isinstance(error, MailboxUnavailable) and error.retry_after_seconds:
             pause = max(pause, error.retry_after_seconds)
         self.not_before = self._clock.monotonic() + pause
+        with suppress(StateError):  # which may be the very failure; the log has it
+            self._journal.poll_failed(self.name, str(error), self._clock.now())
 
     def disconnect(self) -> None:
         """Log out; the next pass connects anew."""

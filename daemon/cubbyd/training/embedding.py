@@ -33,6 +33,7 @@ from cubbyd.taxonomy import CategoryId, Taxonomy
 from cubbyd.training.blend import Blend, fit_blend, to_probabilities
 from cubbyd.training.head import HEADS, Rows, Scores, Targets
 from cubbyd.training.local import expected_calibration_error, macro_f1
+from cubbyd.training.validation import Tell, hold_out, tell_nobody
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -78,7 +79,8 @@ class _Material:
     targets: Targets
     first: Integers
     """The place of each mail's first category."""
-    lines: NDArray[np.int32]
+    examples: tuple[Example, ...]
+    """What each mail was made of."""
     categories: tuple[CategoryId, ...]
 
 
@@ -90,18 +92,32 @@ def train_embeddings(
     plan: Plan | None = None,
     source: str = "the examples",
     progress: Callable[[str], None] = lambda _: None,
+    tell: Tell = tell_nobody,
 ) -> EmbeddingModel:
     """Train a model on labeled examples; the same examples, embedding model and plan give the same model.
 
     An example without a label is passed over; with `labels` one, an example counts for its first. The categories are those of
-    the taxonomy, or without one all that occur. `source` names the examples in errors. Raises InputFileError where they cannot
-    be learned from, and ClassifierError where the embedding model gives no vectors.
+    the taxonomy, or without one all that occur. `source` names the examples in errors, `tell` is given what was said of
+    held-out examples. Raises InputFileError where they cannot be learned from, and ClassifierError where the embedding model
+    gives no vectors.
     """
     plan = plan or Plan()
     material = _prepare(examples, taxonomy, source, embedder, plan, progress)
     scores, held_out = _cross_validate(material, plan, progress)
     targets = material.targets[held_out]
-    quality = _measure(scores, targets, plan)
+    probabilities = _answer(scores, targets, plan)
+    quality = judge(probabilities, targets, plan.labels)
+    tell(
+        hold_out(
+            [material.examples[place] for place in held_out],
+            material.categories,
+            probabilities,
+            targets,
+            different=len(material.targets),
+            several=plan.labels is Labels.MANY,
+            folds=FOLDS,
+        )
+    )
     blend = _fit(scores, targets, plan)
     chosen = _choose(plan.heads, blend, scores)
     progress(
@@ -170,7 +186,7 @@ def _prepare(
 
     Repetitions would stand on both sides of cross-validation and make it flatter itself.
     """
-    different: dict[tuple[object, ...], tuple[ClassifierInput, tuple[CategoryId, ...], int]] = {}
+    different: dict[tuple[object, ...], tuple[ClassifierInput, tuple[CategoryId, ...], Example]] = {}
     for example in examples:
         labels = example.labels if plan.labels is Labels.MANY else example.labels[:1]
         if unknown := [label for label in labels if taxonomy is not None and label not in taxonomy]:
@@ -178,7 +194,7 @@ def _prepare(
             raise InputFileError(source, f"unknown label {unknown[0]!r}; the configuration has {known}", line=example.line)
         if labels:
             mail = render_text(example.subject, example.body)
-            different.setdefault((labels, mail.subject, mail.text, mail.quoted), (mail, labels, example.line))
+            different.setdefault((labels, mail.subject, mail.text, mail.quoted), (mail, labels, example))
     counts = Counter(label for _, labels, _ in different.values() for label in labels)
     categories = taxonomy.ids if taxonomy is not None else tuple(sorted(counts))
     _check_counts(counts, categories, source)
@@ -194,7 +210,7 @@ def _prepare(
         vectors=_embed(mails, embedder, progress),
         targets=targets,
         first=np.array([places[labels[0]] for _, labels, _ in different.values()], dtype=np.int64),
-        lines=np.array([line for _, _, line in different.values()], dtype=np.int32),
+        examples=tuple(example for _, _, example in different.values()),
         categories=categories,
     )
 
@@ -275,15 +291,15 @@ def _assign_folds(first: Integers, seed: int) -> Integers:
     return folds
 
 
-def _measure(scores: dict[str, Scores], targets: Targets, plan: Plan) -> Quality:
-    """Measure a blend whose weights were fitted without the mails that are asked for."""
+def _answer(scores: dict[str, Scores], targets: Targets, plan: Plan) -> Scores:
+    """Give the probabilities of a blend whose weights were fitted without the mails that are asked for."""
     probabilities = np.zeros(targets.shape)
     part = np.random.default_rng(plan.seed).permutation(len(targets)) % FOLDS
     for fold in np.unique(part):
         train, test = part != fold, part == fold
         blend = _fit({name: score[train] for name, score in scores.items()}, targets[train], plan)
         probabilities[test] = to_probabilities(blend.logits([scores[name][test] for name in plan.heads]), plan.labels)
-    return judge(probabilities, targets, plan.labels)
+    return probabilities
 
 
 def _fit(scores: dict[str, Scores], targets: Targets, plan: Plan) -> Blend:
@@ -388,4 +404,5 @@ def _make_index(rows: Rows, material: _Material, seed: int) -> Index:
         order = np.argsort(ranks, kind="stable")[: int(share * len(order))]
     places = np.sort(order)
     vectors = rows.vectors[places].astype(np.float16).astype(np.float32)
-    return Index(vectors=vectors, targets=rows.targets[places], lines=material.lines[places])
+    lines = np.array([material.examples[place].line for place in places], dtype=np.int32)
+    return Index(vectors=vectors, targets=rows.targets[places], lines=lines)

@@ -134,27 +134,40 @@ HEADS: Final[Mapping[str, Callable[[Rows, int], Head]]] = {
 }
 
 
-def separate(features: csr_array, targets: Targets, *, is_one: bool, strength: float, seed: int) -> tuple[Floats, Floats]:
+def separate(
+    features: csr_array, targets: Targets, *, is_one: bool, strength: float, seed: int, balanced: bool = True
+) -> tuple[Floats, Floats]:
     """Train one support vector machine a category; give weights, (columns, categories), and bias, (categories,).
 
-    `targets`, (mails, categories), says which categories each mail has; is_one: each has one.
+    `targets`, (mails, categories), says which categories each mail has; is_one: each has one; balanced: an error counts the
+    more, the smaller the category.
     """
     from sklearn.svm import LinearSVC
 
     def fit(labels: NDArray[np.generic]) -> tuple[Floats, Floats]:
-        machine = LinearSVC(C=strength, class_weight="balanced", dual=True, tol=1e-3, max_iter=10_000, random_state=seed)
+        machine = LinearSVC(
+            C=strength,
+            class_weight="balanced" if balanced else None,
+            dual=True,
+            tol=1e-3,
+            max_iter=10_000,
+            random_state=seed,
+        )
         machine.fit(features, labels)
         return machine.coef_.astype(np.float32), machine.intercept_.astype(np.float32)
 
     return _each(fit, targets, is_one=is_one)
 
 
-def regress(features: csr_array, targets: Targets, *, is_one: bool, strength: float, seed: int) -> tuple[Floats, Floats]:
+def regress(
+    features: csr_array, targets: Targets, *, is_one: bool, strength: float, seed: int, balanced: bool = True
+) -> tuple[Floats, Floats]:
     """Do the same with logistic regression, of all categories together where each mail has one."""
     from sklearn.linear_model import LogisticRegression
 
     def fit(labels: NDArray[np.generic]) -> tuple[Floats, Floats]:
-        machine = LogisticRegression(C=strength, class_weight="balanced", tol=1e-3, max_iter=300, random_state=seed)
+        weighting = "balanced" if balanced else None
+        machine = LogisticRegression(C=strength, class_weight=weighting, tol=1e-3, max_iter=300, random_state=seed)
         machine.fit(features, labels)
         return machine.coef_.astype(np.float32), machine.intercept_.astype(np.float32)
 

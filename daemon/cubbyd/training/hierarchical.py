@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from cubbyd.classify.hierarchyfile import Group, HierarchicalModel
-from cubbyd.dataset.example import Example
+from cubbyd.dataset.example import Example, digest_examples
 from cubbyd.errors import InputFileError
 from cubbyd.taxonomy import CategoryId, GroupId
 from cubbyd.training.local import train_local
+from cubbyd.training.validation import HeldOut
 
 
 def train_hierarchical(
@@ -19,12 +21,14 @@ def train_hierarchical(
     source: str = "the examples",
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
+    tell: Callable[[GroupId | None, HeldOut], None] = lambda *_: None,
 ) -> HierarchicalModel:
     """Train a model on labeled examples; the same examples, groups and seed give the same model.
 
     An example with several labels counts for its first; one without a label is passed over. `source` names the examples in
-    errors. Raises InputFileError where they cannot be learned from: a label that is in no group, a category without an
-    example, or what train_local refuses, of all examples by group or of one group's by category.
+    errors, `tell` is given what was said of held-out examples, within a group, or among the groups (None). Raises
+    InputFileError where they cannot be learned from: a label that is in no group, a category without an example, or what
+    train_local refuses, of all examples by group or of one group's by category.
     """
     labeled = [example for example in examples if example.labels]
     group_of = {category: group for group, categories in groups.items() for category in categories}
@@ -37,16 +41,18 @@ def train_hierarchical(
         raise InputFileError(source, f"no example of {', '.join(missing)}; add some, or remove it from the configuration")
     coarse = [replace(example, labels=(group_of[example.labels[0]],)) for example in labeled]
     progress(f"the {len(groups)} groups")
-    among = train_local(coarse, source=f"{source}, by group", seed=seed, progress=progress)
+    among = train_local(
+        coarse, source=f"{source}, by group", seed=seed, progress=progress, tell=lambda held_out: tell(None, held_out)
+    )
     made = []
     for number, (group, categories) in enumerate(groups.items(), start=1):
         progress(f"group {group}, {number} of {len(groups)}: {len(categories)} categories")
         model = None
         if len(categories) > 1:
             own = [example for example in labeled if group_of[example.labels[0]] == group]
-            model = train_local(own, source=f"{source}, group {group}", seed=seed, progress=progress)
+            model = train_local(own, source=f"{source}, group {group}", seed=seed, progress=progress, tell=partial(tell, group))
         made.append(Group(id=group, categories=tuple(categories), model=model))
-    return HierarchicalModel(among=among, groups=tuple(made))
+    return HierarchicalModel(among=among, groups=tuple(made), data_sha256=digest_examples(examples))
 
 
 def accuracy_within(model: HierarchicalModel) -> float:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from cubbyd.classify.feature import Floats
 from cubbyd.training.head import Targets, regress, separate
+from cubbyd.training.stage import regress_further, separate_further
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -35,10 +36,20 @@ class Learner:
     strength: float
     """C of scikit-learn: how much an example counts against small weights."""
 
-    def train(self, rows: csr_array, targets: Targets, *, is_one: bool, seed: int) -> tuple[Floats, Floats]:
-        """Train on rows of features; give weights, (columns, categories), and bias, (categories,)."""
+    def train(
+        self, rows: csr_array, targets: Targets, *, is_one: bool, seed: int, balanced: bool = True
+    ) -> tuple[Floats, Floats]:
+        """Train on rows of features; give weights, (columns, categories), and bias, (categories,).
+
+        balanced: an error counts the more, the smaller the category.
+        """
         train = separate if self.method is Method.MACHINES else regress
-        return train(rows, targets, is_one=is_one, strength=self.strength, seed=seed)
+        return train(rows, targets, is_one=is_one, strength=self.strength, seed=seed, balanced=balanced)
+
+    def carry_on(self, rows: csr_array, targets: Targets, start: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
+        """Train on further rows from the weights and bias of an earlier training; each mail has one category."""
+        further = separate_further if self.method is Method.MACHINES else regress_further
+        return further(rows, targets, start, strength=self.strength)
 
 
 MACHINES: Final = tuple(Learner(method=Method.MACHINES, strength=strength) for strength in (0.15, 0.5, 1.5))

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cubbyd import __version__
-from cubbyd.classify.feature import Counts, Vocabulary, count_features, learn_vocabulary
+from cubbyd.classify.feature import Counts, Floats, Vocabulary, count_features, learn_vocabulary
 from cubbyd.classify.logit import sigmoid, softmax
 from cubbyd.classify.modelfile import MAX_CATEGORIES, LocalModel, Quality
 from cubbyd.classify.similar import LONGEST_SUBJECT, MAX_SIMILAR, WORDS_KEPT, Similar
@@ -37,6 +37,7 @@ from cubbyd.taxonomy import CategoryId, Taxonomy
 from cubbyd.training.blend import fit_blend
 from cubbyd.training.head import Targets
 from cubbyd.training.learner import Learner, list_learners
+from cubbyd.training.validation import HeldOut, Tell, hold_out, tell_nobody
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -66,12 +67,25 @@ Logits: TypeAlias = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How examples are learned from; another than the usual one is for comparisons of training mixes alone."""
+
+    balanced: bool = True
+    """Whether the categories are weighed and freed of their prior, so that the large ones gain nothing by being large."""
+    earlier: Sequence[Example] = ()
+    """Of a first stage: training goes on from what these taught, as in cubbyd.training.stage. Labels.ONE only."""
+
+
+USUAL_WAY: Final = Way()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Material:
     """Checked examples, rendered, without repetitions."""
 
     mails: tuple[ClassifierInput, ...]
-    lines: tuple[int, ...]
-    """Where each stood in the file of examples, from 1; 0 where it was in none."""
+    examples: tuple[Example, ...]
+    """What each mail was made of."""
     subjects: tuple[str, ...]
     targets: Targets
     """Shape (mails, categories): which categories each mail has."""
@@ -79,6 +93,10 @@ class _Material:
     """For each mail, the place of its first category."""
     categories: tuple[CategoryId, ...]
     labels: Labels
+    is_earlier: NDArray[np.bool_]
+    """Shape (mails,): belongs to the first of two stages; none does where there is one."""
+    balanced: bool
+    """Whether the categories are weighed, so that the large ones gain nothing by being large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,31 +113,35 @@ class _Choice:
     loss: float
 
 
-def train_local(
+def train_local(  # noqa: PLR0913  all but the examples are told by name, and seldom
     examples: Sequence[Example],
     taxonomy: Taxonomy | None = None,
     *,
     labels: Labels = Labels.ONE,
+    way: Way = USUAL_WAY,
     keep_subjects: bool = False,
     source: str = "the examples",
     seed: int = 0,
     progress: Callable[[str], None] = lambda _: None,
+    tell: Tell = tell_nobody,
 ) -> LocalModel:
     """Train a model on labeled examples; the same examples and seed give the same model.
 
     An example with several labels counts for all of them with Labels.MANY, else for its first; one without a label is passed
     over. The categories are those of the taxonomy, or without one all that occur. With keep_subjects the model can show
-    examples by their subject, which is mail text; else by their line in the file. `source` names the examples in errors.
+    examples by their subject, which is mail text; else by their line in the file. `source` names the examples in errors, `tell`
+    is given what was said of held-out examples. Where `way` has a first stage, the choice of the model and its calibration look
+    at the second stage alone.
     Raises InputFileError where they cannot be learned from: fewer than two categories or too many, a category of the
     taxonomy without an example, a label that the taxonomy does not have, or no category with two examples.
     """
-    material = _prepare(examples, taxonomy, labels, source)
+    material = _prepare(examples, taxonomy, labels, way, source)
     progress(f"{len(material.mails)} different examples in {len(material.categories)} categories")
-    choice = _cross_validate(material, seed, progress)
+    choice = _cross_validate(material, seed, progress, tell)
     vocabulary = learn_vocabulary(map(count_features, material.mails))
     progress(f"training on all examples with {len(vocabulary.words)} words and {len(vocabulary.grams)} character n-grams")
     rows = _build_matrix(vocabulary, map(count_features, material.mails))
-    weights, bias = choice.learner.train(rows, material.targets, is_one=labels is Labels.ONE, seed=seed)
+    weights, bias = _fit(choice.learner, rows, np.arange(len(material.mails)), material, seed)
     return LocalModel(
         categories=material.categories,
         examples=tuple(material.targets.sum(axis=0).tolist()),
@@ -132,7 +154,7 @@ def train_local(
         shifts=choice.shifts,
         similar=_keep_similar(material, rows, len(vocabulary.words), seed, with_subjects=keep_subjects),
         renderer=RENDERER_VERSION,
-        data_sha256=_fingerprint(examples),
+        data_sha256=_fingerprint([*way.earlier, *examples]),
         quality=choice.quality,
         versions={"cubbyd": __version__, "numpy": np.__version__, "scikit-learn": version("scikit-learn")},
     )
@@ -141,13 +163,14 @@ def train_local(
 # --- the examples ------------------------------------------------------------------------------------------------------
 
 
-def _prepare(examples: Sequence[Example], taxonomy: Taxonomy | None, labels: Labels, source: str) -> _Material:
-    """Check and render the examples; of those that read the same under the same labels, one is kept.
+def _prepare(examples: Sequence[Example], taxonomy: Taxonomy | None, labels: Labels, way: Way, source: str) -> _Material:
+    """Check and render the examples; of those that read the same under the same labels, the first is kept.
 
     Repetitions would stand on both sides of cross-validation and make it flatter itself.
     """
     different: dict[tuple[object, ...], tuple[ClassifierInput, Example, tuple[CategoryId, ...]]] = {}
-    for example in examples:
+    stages: dict[tuple[object, ...], bool] = {}
+    for place, example in enumerate([*way.earlier, *examples]):
         if not example.labels:
             continue
         counted = example.labels if labels is Labels.MANY else example.labels[:1]
@@ -155,22 +178,28 @@ def _prepare(examples: Sequence[Example], taxonomy: Taxonomy | None, labels: Lab
             reason = f"unknown label {unknown[0]!r}; the configuration has {', '.join(taxonomy.ids)}"
             raise InputFileError(source, reason, line=example.line)
         mail = render_text(example.subject, example.body)
-        different.setdefault((counted, mail.subject, mail.text, mail.quoted), (mail, example, counted))
+        text = (counted, mail.subject, mail.text, mail.quoted)
+        different.setdefault(text, (mail, example, counted))
+        stages[text] = place < len(way.earlier)  # in both stages: it belongs to the second
     counts = Counter(label for _, _, counted in different.values() for label in counted)
     categories = taxonomy.ids if taxonomy is not None else tuple(sorted(counts))
     _check_counts(counts, categories, source)
+    if way.earlier:
+        _check_stages([(counted[0], stages[text]) for text, (_, _, counted) in different.items()], source)
     places = {category: place for place, category in enumerate(categories)}
     targets = np.zeros((len(different), len(categories)), dtype=np.bool_)
     for row, (_, _, counted) in enumerate(different.values()):
         targets[row, [places[label] for label in counted]] = True
     return _Material(
         mails=tuple(mail for mail, _, _ in different.values()),
-        lines=tuple(example.line for _, example, _ in different.values()),
+        examples=tuple(example for _, example, _ in different.values()),
         subjects=tuple(mail.subject[:LONGEST_SUBJECT] for mail, _, _ in different.values()),
         targets=targets,
         first=np.array([places[counted[0]] for _, _, counted in different.values()], dtype=np.int64),
         categories=categories,
         labels=labels,
+        is_earlier=np.fromiter(stages.values(), dtype=np.bool_),
+        balanced=way.balanced,
     )
 
 
@@ -188,7 +217,7 @@ def _keep_similar(material: _Material, rows: csr_array, words: int, seed: int, *
         columns=columns,
         values=values,
         labels=material.first[kept].astype(np.int32),
-        lines=np.array(material.lines, dtype=np.int32)[kept],
+        lines=np.array([material.examples[place].line for place in kept], dtype=np.int32),
         subjects=tuple(material.subjects[place] for place in kept) if with_subjects else (),
     )
 
@@ -214,6 +243,15 @@ def _check_counts(counts: Counter[CategoryId], categories: Sequence[CategoryId],
         raise InputFileError(source, "every category has a single example; add more, ten of each are a good beginning")
 
 
+def _check_stages(placed: Sequence[tuple[CategoryId, bool]], source: str) -> None:
+    """Check the category of each mail with whether it is of the first stage."""
+    first, second = (Counter(category for category, is_earlier in placed if is_earlier is stage) for stage in (True, False))
+    if len(first) < 2:  # noqa: PLR2004
+        raise InputFileError(source, "the first stage has no texts of its own of two categories; train in one stage")
+    if max(second.values(), default=0) < 2:  # noqa: PLR2004
+        raise InputFileError(source, "every category has a single example in the second stage; train in one stage")
+
+
 def _fingerprint(examples: Iterable[Example]) -> str:
     """Give the SHA-256 of subjects, bodies and labels, in order."""
     digest = sha256()
@@ -225,12 +263,13 @@ def _fingerprint(examples: Iterable[Example]) -> str:
 # --- cross-validation --------------------------------------------------------------------------------------------------
 
 
-def _cross_validate(material: _Material, seed: int, progress: Callable[[str], None]) -> _Choice:
+def _cross_validate(material: _Material, seed: int, progress: Callable[[str], None], tell: Tell) -> _Choice:
     """Choose the model and how its margins become probabilities, and measure both on held-out examples.
 
     Each fold learns its own vocabulary: with words of the held-out examples in it, they would look stranger than later mail.
     """
-    fold_of = _assign_folds(material.first, seed)
+    fold_of = np.full(len(material.first), _ALWAYS_TRAINING)
+    fold_of[~material.is_earlier] = _assign_folds(material.first[~material.is_earlier], seed)
     counts = [None if fold == _LEFT_OUT else count_features(mail) for mail, fold in zip(material.mails, fold_of, strict=True)]
     held_out = np.flatnonzero((fold_of != _LEFT_OUT) & (fold_of != _ALWAYS_TRAINING))
     folds = np.unique(fold_of[held_out])
@@ -241,21 +280,51 @@ def _cross_validate(material: _Material, seed: int, progress: Callable[[str], No
         vocabulary = learn_vocabulary(_pick(counts, train))
         rows, asked = (_build_matrix(vocabulary, _pick(counts, places)) for places in (train, test))
         for learner, own in logits.items():
-            is_one = material.labels is Labels.ONE
-            weights, bias = learner.train(rows, material.targets[train], is_one=is_one, seed=seed)
+            weights, bias = _fit(learner, rows, train, material, seed)
             own[test] = asked @ weights + bias
     counted = np.maximum(material.targets.sum(axis=0), 1)
+    shares = PRIOR_SHARES if material.balanced else PRIOR_SHARES[:1]
     choices = [
         choice
         for learner, own in logits.items()
-        for choice in _judge_all(learner, own[held_out], material.targets[held_out], counted, material.labels)
+        for choice in _judge_all(learner, own[held_out], material.targets[held_out], counted, material.labels, shares)
     ]
     best = min(choices, key=lambda choice: choice.loss)
     progress(
         f"held-out accuracy {best.quality.accuracy:.3f}, macro-F1 {best.quality.macro_f1:.3f}, "
         f"calibration error {best.quality.calibration_error:.3f} ({best.learner.method}, C = {best.learner.strength})"
     )
+    tell(_hold_out(material, held_out, best, logits[best.learner][held_out], len(folds)))
     return best
+
+
+def _fit(learner: Learner, rows: csr_array, places: Integers, material: _Material, seed: int) -> tuple[Floats, Floats]:
+    """Train on rows of features, those of the mails at `places`; in two stages where there are two."""
+    targets, is_earlier = material.targets[places], material.is_earlier[places]
+    is_one, balanced = material.labels is Labels.ONE, material.balanced
+    if not is_earlier.any():
+        return learner.train(rows, targets, is_one=is_one, seed=seed, balanced=balanced)
+    first, second = np.flatnonzero(is_earlier), np.flatnonzero(~is_earlier)
+    start = learner.train(rows[first], targets[first], is_one=is_one, seed=seed, balanced=balanced)
+    return learner.carry_on(rows[second], targets[second], start)
+
+
+def _hold_out(material: _Material, places: Integers, choice: _Choice, logits: Logits, folds: int) -> HeldOut:
+    """Give the answers of the chosen model about the held-out examples at these places."""
+    several = material.labels is Labels.MANY
+    if several:
+        probabilities = sigmoid(logits * np.array(choice.slopes) + np.array(choice.shifts))
+    else:
+        probabilities = softmax((logits + choice.offsets) / choice.temperature)
+    return hold_out(
+        [material.examples[place] for place in places],
+        material.categories,
+        probabilities,
+        material.targets[places],
+        different=len(material.mails),
+        several=several,
+        folds=folds,
+    )
 
 
 def _assign_folds(labels: Integers, seed: int) -> Integers:
@@ -278,7 +347,14 @@ def _pick(counts: Sequence[Counts | None], places: Integers) -> Iterator[Counts]
     return (there for place in places if (there := counts[place]) is not None)
 
 
-def _judge_all(learner: Learner, logits: Logits, targets: Targets, counted: Integers, labels: Labels) -> Iterator[_Choice]:
+def _judge_all(
+    learner: Learner,
+    logits: Logits,
+    targets: Targets,
+    counted: Integers,
+    labels: Labels,
+    shares: Sequence[float] = PRIOR_SHARES,
+) -> Iterator[_Choice]:
     """Judge a model with each share of the prior taken away; where a mail can have several categories there is none to take.
 
     `counted` says how many examples each category has in all.
@@ -288,7 +364,7 @@ def _judge_all(learner: Learner, logits: Logits, targets: Targets, counted: Inte
         return
     prior = np.log(counted / counted.sum())
     scale, _ = fit_temperature(logits, targets.argmax(axis=1))
-    for share in PRIOR_SHARES:
+    for share in shares:
         yield _judge(learner, logits, targets, -share * scale * (prior - prior.mean()))
 
 

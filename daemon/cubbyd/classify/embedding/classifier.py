@@ -15,6 +15,7 @@ from cubbyd.classify.embedding.model import KIND, TRAIN_AGAIN, EmbeddingModel
 from cubbyd.classify.embedding.source import Embedded, Vector
 from cubbyd.classify.feature import Columns, Floats, count_features
 from cubbyd.classify.logit import sigmoid, softmax
+from cubbyd.classify.place import Places, center
 from cubbyd.classify.protocol import Prediction, Provenance, Reason
 from cubbyd.config import Labels
 from cubbyd.errors import ClassifierError, ClassifierUnavailable
@@ -53,6 +54,33 @@ class EmbeddingClassifier:
                 for mail, outcome in zip(mails, embedded, strict=True)
             ]
         return outcomes
+
+    def place(self, inputs: Sequence[ClassifierInput], /) -> Places:
+        """Give where mails lie: by their vectors, and by what the adapter makes of them, or without one by their scores."""
+        outcomes: list[Embedded | ClassifierError] = []
+        for start in range(0, len(inputs), self.batch_size):
+            outcomes += self._embedder.embed(inputs[start : start + self.batch_size])
+        told = [
+            (row, outcome.vector)
+            for row, outcome in enumerate(outcomes)
+            if isinstance(outcome, Embedded) and len(outcome.vector) == self._model.dimensions and outcome.vector.any()
+        ]
+        vectors = np.array([vector for _, vector in told], dtype=np.float64)
+        has_adapter = len(self._model.adapter) > 0
+        return Places(
+            rows=np.array([row for row, _ in told], dtype=np.int64),
+            before=vectors,
+            after=np.array([self._model.adapt(vector) for _, vector in told], dtype=np.float64)
+            if has_adapter
+            else center(np.array([self._score(inputs[row], vector) for row, vector in told]).reshape(-1, len(self.categories))),
+            is_shared=has_adapter,
+            before_is="the vectors of the embedding model",
+            after_is="the vectors behind the adapter" if has_adapter else "the scores of the categories",
+        )
+
+    def _score(self, mail: ClassifierInput, vector: Vector) -> NDArray[np.float64]:
+        columns, values = self._model.vocabulary.vectorize(count_features(mail))
+        return self._model.score(columns, values, self._model.adapt(vector))
 
     def close(self) -> None:
         """Close the embedder."""

@@ -47,7 +47,7 @@ from cubbyd.errors import ModelFileError
 from cubbyd.taxonomy import CategoryId
 
 KIND: Final = "embeddings"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 TRAIN_AGAIN: Final = "train it again: cubbyd train EXAMPLES.jsonl --kind embeddings --out MODEL"
 MAX_CATEGORIES: Final = 250
 MAX_INDEX: Final = 10_000
@@ -89,7 +89,7 @@ class _Manifest(_Part):
     """What a model file says of itself."""
 
     format: Literal["cubbyd-model"]
-    version: Literal[1]
+    version: Literal[2]
     kind: Literal["embeddings"]
     created: AwareDatetime
     labels: Labels
@@ -154,10 +154,10 @@ def apply_adapter(adapter: Floats, vector: Vector) -> Vector:
     return normalize(vector @ adapter)
 
 
-def save_embedding_model(model: EmbeddingModel, file: Path, *, created: datetime) -> None:
+def save_embedding_model(model: EmbeddingModel, file: Path, *, created: datetime, card: object = None) -> None:
     """Write a model in place of what was there, in one step. Raises ModelFileError where the file cannot be written."""
     members = _members(model)
-    save_container(file, _describe(model, members), members, created=created)
+    save_container(file, _describe(model, members), members, created=created, card=card)
 
 
 def load_embedding_model(file: Path, *, renderer: str) -> EmbeddingModel:

@@ -139,7 +139,7 @@ class Work:
         return sweep
 
     def _newest(self, sweep: Sweep) -> Sweep:
-        return next(known for known in self._records.read() if known.name == sweep.name)
+        return next((known for known in self._records.read() if known.name == sweep.name), sweep)
 
     def _upload(self, sweep: Sweep, name: str, lesson: Lesson, keep_seconds: int) -> None:
         content, sent_as = lesson.content, f"{sweep.name}-{name}"
