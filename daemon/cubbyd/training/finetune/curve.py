@@ -27,7 +27,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 20, 44, 44
 TRAIN_COLOR: Final = "#1f5fa8"
 VALID_COLOR: Final = "#b5480f"
 GRID: Final = "#d9d9d9"
-TICKS: Final = 4
+MOST_TICKS: Final = 5
 MOST_DOTS: Final = 40
 """A curve of more points is a line alone."""
 
@@ -85,10 +85,11 @@ def draw(jobs: Sequence[Curves]) -> str:
     """Draw a panel for each job, all on the same scale, as one SVG that needs nothing else."""
     points = [point for job in jobs for point in (*job.train, *job.valid)]
     highest = max((loss for _, loss in points), default=0.0) or 1.0
-    tick = _round_tick(highest / TICKS)
+    tick = _round_tick(highest / MOST_TICKS)
+    ticks = math.ceil(highest / tick - 1e-9)
     last = max((step for step, _ in points), default=1) or 1
     height = PANEL * len(jobs) + 8
-    panels = "".join(_panel(job, place * PANEL, last, tick) for place, job in enumerate(jobs))
+    panels = "".join(_panel(job, place * PANEL, last, tick, ticks) for place, job in enumerate(jobs))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
         f'font-family="system-ui, sans-serif" font-size="13" role="img" aria-label="Loss by step">'
@@ -102,14 +103,14 @@ def _round_tick(least: float) -> float:
     return next(size * power for size in (1, 2, 5, 10) if size * power >= least * (1 - 1e-9))
 
 
-def _panel(job: Curves, top: int, last: int, tick: float) -> str:
+def _panel(job: Curves, top: int, last: int, tick: float, ticks: int) -> str:
     width, height = WIDTH - LEFT - RIGHT, PANEL - TOP - BOTTOM
 
     def place(point: tuple[int, float]) -> tuple[float, float]:
-        return LEFT + width * point[0] / last, top + TOP + height * (1 - point[1] / (tick * TICKS))
+        return LEFT + width * point[0] / last, top + TOP + height * (1 - point[1] / (tick * ticks))
 
     parts = [f'<text x="{LEFT}" y="{top + 20}" font-weight="600">{escape(job.title)}</text>']
-    for count in range(TICKS + 1):
+    for count in range(ticks + 1):
         loss, y = tick * count, place((0, tick * count))[1]
         parts.append(f'<line x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="{GRID}"/>')
         parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end" fill="#444">{loss:.3g}</text>')
