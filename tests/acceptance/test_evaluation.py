@@ -72,8 +72,13 @@ def test_the_report_on_the_sample_set_says_all_that_was_asked(facility: Desk) ->
         "How much can be filed, and how well",
         "Are big categories favored?",
         "Would more examples help?",
+        "What training made of the mail: a map",
     ):
         assert heading in page.said
+    assert facts["map"]["sentence"] in page.said
+    assert (
+        facts["map"]["after"]["neighbor_purity"] > facts["map"]["before"]["neighbor_purity"] > facts["map"]["purity_by_chance"]
+    )
     assert facts["filing"] in page.said
     assert re.fullmatch(
         r"With these thresholds \d+ % of mail is filed by itself and \d+\.\d in a hundred of those go wrong \(.*\)\.",
@@ -91,6 +96,13 @@ def test_the_report_on_the_sample_set_says_all_that_was_asked(facility: Desk) ->
     assert page.tags & {"script", "link", "img", "iframe", "form"} == set()
     assert page.links == []
     assert (facility.folder / "report.html").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_map_can_be_left_out(facility: Desk) -> None:
+    (facts,) = json_lines(facility.call("evaluate", "later.jsonl", "--out", "plain.html", "--without-map", "--json").stdout)
+
+    assert facts["map"] is None
+    assert "a map" not in Page(facility.folder / "plain.html").said
 
 
 def test_more_training_mail_wins_and_the_recommendation_says_so(facility: Desk) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.sealed import write_sealed
 
 from cubbyd.classify import hierarchyfile
 from cubbyd.classify.hierarchical import HierarchicalClassifier, InnerModels
@@ -150,9 +152,7 @@ def change(file: Path, *, digests: bool = True, **changes: Callable[[bytes], byt
     if digests:
         manifest["members"] = {name: sha256(member).hexdigest() for name, member in members.items() if name != "manifest.json"}
     members["manifest.json"] = last(json.dumps(manifest).encode())
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, member in members.items():
-            archive.writestr(name, member)
+    write_sealed(file, members)
 
 
 def put(**values: Any) -> Callable[[bytes], bytes]:
@@ -169,8 +169,8 @@ CHILD, MONEY = group("child", "absence", "pickup"), group("money", "billing")
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"manifest": put(version=2)}, "version 2, kind 'hierarchical'; this cubbyd reads version 1"),
-        ({"manifest": put(kind="local")}, "kind 'local'; this cubbyd reads version 1, kind 'hierarchical'"),
+        ({"manifest": put(version=1)}, "version 1, kind 'hierarchical'; this cubbyd reads version 2"),
+        ({"manifest": put(kind="local")}, "kind 'local'; this cubbyd reads version 2, kind 'hierarchical'"),
         ({"manifest": put(groups=[CHILD])}, "no sound model file"),
         ({"manifest": put(groups=[CHILD, group("money", "absence")])}, "no sound model file"),
         ({"manifest": put(groups=[CHILD, group("child", "billing")])}, "no sound model file"),
@@ -180,7 +180,7 @@ CHILD, MONEY = group("child", "absence", "pickup"), group("money", "billing")
         ({"manifest": put(extra=1)}, "no sound model file"),
         ({"manifest": lambda _: b"[]"}, "no model file of cubbyd"),
         ({"within_0": lambda _: b"PK"}, "no sound model file"),
-        ({"groups": lambda member: member[:-30]}, "no sound model file"),
+        ({"groups": lambda member: member[:-30]}, "is damaged or was changed"),
         ({"within_0": lambda member: member + b"x", "digests": False}, "is damaged"),
     ],
 )
@@ -201,23 +201,20 @@ def test_a_model_of_another_renderer_or_kind_is_refused(file: Path, model: Hiera
         load_hierarchical(file, renderer="0")
 
     save_model(model.among, tmp_path / "flat.model", created=CREATED)
-    with pytest.raises(ModelFileError, match="kind 'local'; this cubbyd reads version 1, kind 'hierarchical'"):
+    with pytest.raises(ModelFileError, match="kind 'local'; this cubbyd reads version 2, kind 'hierarchical'"):
         load(tmp_path / "flat.model")
 
 
-def test_whatever_the_bytes_are_there_is_a_model_or_a_named_error(file: Path, model: HierarchicalModel) -> None:
-    sound, draw, refused = file.read_bytes(), random.Random(4), 0
+def test_whatever_changes_in_the_bytes_there_is_a_named_error(file: Path) -> None:
+    sound, draw = file.read_bytes(), random.Random(4)
     for _ in range(150):
         broken = bytearray(sound)
         for _ in range(draw.randint(1, 3)):
-            broken[draw.randrange(len(broken))] = draw.randrange(256)
+            broken[draw.randrange(len(broken))] ^= draw.randrange(1, 256)
         file.write_bytes(broken if draw.random() < 0.8 else broken[: draw.randrange(len(broken))])
-        try:
-            assert load(file).identity == model.identity
-        except ModelFileError as error:
-            assert str(file) in str(error)  # noqa: PT017
-            refused += 1
-    assert refused > 100
+        if broken != sound:  # three changes can take one another back
+            with pytest.raises(ModelFileError, match=re.escape(str(file))):
+                load(file)
 
 
 def test_a_model_that_would_be_too_large_to_read_is_not_written(

@@ -102,8 +102,8 @@ def _read_said(file: Path, archive: zipfile.ZipFile) -> dict[str, JsonValue]:
 def _check_seal(file: Path, archive: zipfile.ZipFile) -> None:
     """Compare the seal with the bytes before it, in the file that is open: one put in its place meanwhile is another."""
     stream = archive.fp
-    demand(stream is not None, "the file is closed")
-    assert stream is not None  # noqa: S101  # for the type checker
+    if stream is None:
+        raise ValueError("the archive is closed")
     if _digest_before_seal(stream) != _read_seal(stream):
         raise ModelFileError(file, f"is damaged or was changed: its bytes do not give its checksum; {TRAIN_AGAIN}")
 

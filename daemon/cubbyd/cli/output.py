@@ -17,7 +17,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from cubbyd.config import Config
 
-NARROWEST = 100
+NARROWEST = 132
 """Columns that a table may use where the output is no terminal."""
 
 

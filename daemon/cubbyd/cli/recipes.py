@@ -13,7 +13,7 @@ from cubbyd.cli.labeled import read_labels, write_private
 from cubbyd.cli.output import console, say_json, table
 from cubbyd.cli.train import find_own_config
 from cubbyd.clock import SystemClock
-from cubbyd.config import Labels
+from cubbyd.config import Config, Labels
 from cubbyd.dataset import Example
 from cubbyd.errors import InputFileError
 
@@ -86,8 +86,9 @@ def command(config_file: Path | None, /, *, as_json: bool, **wished: Any) -> Non
     from cubbyd.evaluation.recipe import facts
 
     wish = Wish(**wished)
-    training, test, categories = _read(config_file, wish)
-    tasting, skipped, models = _taste(training, test, categories, wish)
+    config = find_own_config(config_file)
+    training, test, categories = _read(config, wish)
+    tasting, skipped, models = _taste(training, test, categories, config, wish)
     if wish.models is not None:
         _save(models, wish.models)
     if wish.out is not None:
@@ -102,11 +103,10 @@ def command(config_file: Path | None, /, *, as_json: bool, **wished: Any) -> Non
     _print(tasting, skipped, wish)
 
 
-def _read(config_file: Path | None, wish: Wish) -> tuple[list[Example], list[Example], tuple[CategoryId, ...]]:
+def _read(config: Config | None, wish: Wish) -> tuple[list[Example], list[Example], tuple[CategoryId, ...]]:
     """Read both sets, and refuse what would not be fair. Gives them with the categories of both."""
     from cubbyd.training.recipe import refuse_unfair
 
-    config = find_own_config(config_file)
     if config is not None and config.classifier.labels is Labels.MANY:
         raise click.UsageError('recipes are for one category a mail; the configuration has classifier.labels = "many"')
     taxonomy = config.taxonomy if config else None
@@ -119,7 +119,7 @@ def _read(config_file: Path | None, wish: Wish) -> tuple[list[Example], list[Exa
 
 
 def _taste(
-    training: list[Example], test: list[Example], categories: tuple[CategoryId, ...], wish: Wish
+    training: list[Example], test: list[Example], categories: tuple[CategoryId, ...], config: Config | None, wish: Wish
 ) -> tuple[Tasting, list[Skipped], dict[str, LocalModel]]:
     from cubbyd.evaluation.recipe import taste
     from cubbyd.training.recipe import list_recipes, try_recipe
@@ -132,6 +132,7 @@ def _taste(
             test,
             categories,
             source=str(wish.training),
+            taxonomy=config.taxonomy if config else None,
             seed=wish.seed,
             progress=lambda text: click.echo(text, err=True),
         )
@@ -167,7 +168,7 @@ def _print(tasting: Tasting, skipped: list[Skipped], wish: Wish) -> None:
         ]
         for one in tasting.results
     ]
-    console().print(table("", ["", "accuracy", "macro-F1", "bias", "to the first", "p", "p of F1"], rows))
+    console().print(table("", ["", "accuracy", "macro-F1", "bias", "gain", "p", "p of F1"], rows))
     for one in tasting.results:
         low, high = one.trial.spread
         spread = f"; the mean of them, each alone {low:.3f} to {high:.3f}" if len(one.trial.draws) > 1 else ""
@@ -176,7 +177,10 @@ def _print(tasting: Tasting, skipped: list[Skipped], wish: Wish) -> None:
         click.echo(f"Not tried: {left.name}: {left.why}.")
     if tasting.big:
         click.echo(f"Bias: how many times as often as it is right a big category is chosen ({', '.join(tasting.big)}).")
-    click.echo(f"On {tasting.mails} test mails; 95 % intervals in brackets; p is corrected for the number of recipes.")
+    click.echo(
+        f"On {tasting.mails} test mails; each number has its 95 % interval behind it. Gain: points of accuracy more than the "
+        "first; p: whether that, or the gain in macro-F1, is chance, corrected for the number of recipes."
+    )
     click.echo(tasting.sentence)
     if wish.out is not None:
         click.echo(f"Wrote {wish.out}.")
@@ -185,10 +189,14 @@ def _print(tasting: Tasting, skipped: list[Skipped], wish: Wish) -> None:
 
 
 def _span(one: Estimate, digits: int = 3) -> str:
-    return f"{one.value:.{digits}f} [{one.low:.{digits}f}, {one.high:.{digits}f}]"
+    return f"{one.value:.{digits}f} {one.low:.{digits}f}-{one.high:.{digits}f}"
 
 
 def _against(gain: Gain | None) -> tuple[str, str, str]:
     if gain is None:
         return "", "", ""
-    return f"{100 * gain.accuracy.value:+.1f}", f"{gain.p_value:.2g}", f"{gain.p_macro_f1:.2g}"
+    return f"{100 * gain.accuracy.value:+.1f}", _chance(gain.p_value), _chance(gain.p_macro_f1)
+
+
+def _chance(p_value: float) -> str:
+    return f"{p_value:.2g}" if p_value >= 0.001 else "<0.001"  # noqa: PLR2004

@@ -1,10 +1,11 @@
 """A map of the test mail before and after training, with two numbers that do not depend on its two dimensions. Pure.
 
 The map is a principal component analysis: of many dimensions it shows the two along which the mails differ most. Where both
-sides are places in one space, one analysis of both together gives both the same axes. Where they are not, each side has an
-analysis of its own, brought to the same size, and the second is turned and mirrored to lie as like the first as can be
-(orthogonal Procrustes: Schönemann 1966); distances within a side are what they were. Silhouette (Rousseeuw 1987) and purity
-of neighbors are measured in the full spaces.
+sides are places in one space, one analysis of both together gives both the same axes; each side counts alike and is seen from
+its own middle, or the first axis would show no more than how far training moved or stretched the whole. Where they are not,
+each side has an analysis of its own, and the second is turned and mirrored to lie as like the first as can be (orthogonal
+Procrustes: Schönemann 1966). Each side is brought to the same size, all distances in it in proportion. Silhouette (Rousseeuw
+1987) and purity of neighbors are measured in the full spaces.
 """
 
 from __future__ import annotations
@@ -40,8 +41,13 @@ class Side:
     """The share of the mails' differences (of the variance) that two dimensions can show."""
     silhouette: float
     """From -1 to 1: how much nearer a mail is to its own category than to the next one; mean over the mails."""
-    purity: float
-    """From 0 to 1: how many of a mail's NEIGHBORS nearest are of its own category; mean over the mails."""
+    purities: NDArray[np.float64]
+    """Shape (mails,), from 0 to 1: how many of each mail's NEIGHBORS nearest are of its own category."""
+
+    @property
+    def purity(self) -> float:
+        """The mean over the mails."""
+        return float(self.purities.mean())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +68,19 @@ class Atlas:
     """How many mails the test set has, of which these are a part."""
 
     @property
+    def gain(self) -> tuple[float, float]:
+        """The 95 % interval of how much purer neighborhoods became, from the differences of the mails (normal)."""
+        moved = self.after.purities - self.before.purities
+        room = 1.96 * float(moved.std(ddof=1)) / len(moved) ** 0.5
+        return float(moved.mean()) - room, float(moved.mean()) + room
+
+    @property
     def sentence(self) -> str:
         """What the two numbers say."""
-        moved = self.after.purity - self.before.purity
-        verb = "draws the categories apart" if moved > 0.02 else "mixes the categories" if moved < -0.02 else "changes little"  # noqa: PLR2004
+        low, high = self.gain
+        verb = (
+            "mixes the categories" if high < 0 else "draws the categories apart" if low > 0 else "changes nothing that is sure"
+        )
         return (
             f"Of the {NEIGHBORS} nearest neighbors of a mail, {self.before.purity:.0%} are of its own category before and "
             f"{self.after.purity:.0%} after (by chance {self.chance:.0%}); the silhouette goes from "
@@ -99,7 +114,7 @@ def draw_atlas(places: Places, labels: Sequence[CategoryId], *, of: int) -> Atla
     shares = counts[order]
     points, shown = _flatten(places)
     sides = [
-        Side(what=what, points=flat, shown=share, silhouette=silhouette(apart, own), purity=purity(apart, own))
+        Side(what=what, points=flat, shown=share, silhouette=silhouette(apart, own), purities=purities(apart, own))
         for what, flat, share, apart in zip(
             (places.before_is, places.after_is), points, shown, map(distances, (places.before, places.after)), strict=True
         )
@@ -138,43 +153,45 @@ def silhouette(apart: NDArray[np.float64], labels: Integers) -> float:
     return float(np.where(counts[labels] > 1, (nearest - inside) / widest, 0.0).mean())
 
 
-def purity(apart: NDArray[np.float64], labels: Integers, neighbors: int = NEIGHBORS) -> float:
-    """Give the mean share of the nearest neighbors that are of the same category; the first among equally near ones."""
+def purities(apart: NDArray[np.float64], labels: Integers, neighbors: int = NEIGHBORS) -> NDArray[np.float64]:
+    """Give, for each mail, the share of its nearest neighbors that are of its category; the first among equally near ones."""
     others = apart.copy()
     np.fill_diagonal(others, np.inf)
     nearest = np.argsort(others, axis=1, kind="stable")[:, : min(neighbors, len(labels) - 1)]
-    return float((labels[nearest] == labels[:, None]).mean())
+    return np.asarray((labels[nearest] == labels[:, None]).mean(axis=1))
 
 
 def _flatten(places: Places) -> tuple[tuple[Coordinates, Coordinates], tuple[float, float]]:
-    """Bring both sides to two dimensions, on the same axes; give the share of the differences that each still shows."""
+    """Bring both sides to two dimensions; give the share of the differences that each still shows."""
+    before, after = (_even(points) for points in (places.before, places.after))
     if places.is_shared:
-        both = np.vstack([places.before, places.after])
-        flat = _project(both)
-        sides = flat[: len(places.before)], flat[len(places.before) :]
-        return sides, (_share(sides[0], places.before), _share(sides[1], places.after))
-    before, after = (_project(points) for points in (places.before, places.after))
-    shown = _share(before, places.before), _share(after, places.after)
-    before, after = (points / max(float(np.linalg.norm(points)), np.finfo(float).tiny) for points in (before, after))
-    left, _, right = np.linalg.svd(after.T @ before)
-    return (before, after @ left @ right), shown
+        flat = _project(np.vstack([before, after]))
+        sides = flat[: len(before)], flat[len(before) :]
+    else:
+        sides = _project(before), _project(after)
+    shown = float((sides[0] ** 2).sum()), float((sides[1] ** 2).sum())
+    before, after = (_even(points) for points in sides)
+    if not places.is_shared:
+        left, _, right = np.linalg.svd(after.T @ before)
+        after = np.asarray(after @ left @ right)
+    return (before, after), shown
 
 
-def _project(points: Coordinates) -> Coordinates:
-    """Project on the two directions of the largest variance, from the middle; signs are those of the largest entries."""
+def _even(points: Coordinates) -> Coordinates:
+    """Move the middle to 0, and bring the sum of squares to 1; places that are all one stay 0."""
     centered = points - points.mean(axis=0)
+    size = float(np.linalg.norm(centered))
+    return np.asarray(centered / size if size else centered)
+
+
+def _project(centered: Coordinates) -> Coordinates:
+    """Project on the two directions of the largest variance; each points to where its largest part is positive."""
     left, sizes, right = np.linalg.svd(centered, full_matrices=False)
-    flat = np.zeros((len(points), 2))
+    flat = np.zeros((len(centered), 2))
     kept = min(2, len(sizes))
     signs = np.sign(right[np.arange(kept), np.abs(right[:kept]).argmax(axis=1)])
     flat[:, :kept] = left[:, :kept] * sizes[:kept] * signs
     return flat
-
-
-def _share(flat: Coordinates, points: Coordinates) -> float:
-    """Give the share of the variance of points that their flat image has."""
-    whole = float(((points - points.mean(axis=0)) ** 2).sum())
-    return float(((flat - flat.mean(axis=0)) ** 2).sum()) / whole if whole else 1.0
 
 
 def facts(atlas: Atlas) -> dict[str, Any]:
@@ -195,5 +212,6 @@ def facts(atlas: Atlas) -> dict[str, Any]:
         "same_space": atlas.is_shared,
         "before": side(atlas.before),
         "after": side(atlas.after),
+        "purity_gain": {"low": round(atlas.gain[0], 4), "high": round(atlas.gain[1], 4)},
         "sentence": atlas.sentence,
     }

@@ -342,17 +342,17 @@ def _map(evaluation: Evaluation) -> Iterator[Markup]:
     yield tag("p", atlas.sentence)
     yield from draw_atlas(atlas)
     axes = (
-        "Both sides are of one space: one principal component analysis of both together gives both the same two axes."
+        "Both sides are of one space and have the same two axes: those along which the mails of both together differ most."
         if atlas.is_shared
-        else "The two sides are different spaces. Each is shown by its own two principal components, at the same size, and the "
+        else "The two sides are different spaces. Each is shown along the two axes on which its mails differ most, and the "
         "second is turned and mirrored to lie as like the first as can be: compare how the mails lie together, not where."
     )
-    part = f"{len(atlas.labels)} of the {atlas.of} mails, " if len(atlas.labels) < atlas.of else "The mails "
+    part = f"{len(atlas.labels)} of the {atlas.of} mails" if len(atlas.labels) < atlas.of else f"All {atlas.of} mails"
     yield tag(
         "p",
-        f"{part}each by its right category; none was trained on. {axes} Two dimensions show only a part of the differences; "
-        "what lies together here may lie apart. Silhouette (1: each category is a lump of its own, 0: they touch, below: they "
-        "mix) and neighbors are measured in all dimensions.",
+        f"{part}, each by its right category. {axes} Both are drawn at the same size. Two dimensions show "
+        "but a part of the differences: what lies together here may lie apart. Silhouette (1: each category is a lump of its "
+        "own, 0: they touch, below: they mix) and neighbors are measured in all dimensions.",
         class_="faint",
     )
 

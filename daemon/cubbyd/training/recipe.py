@@ -145,10 +145,18 @@ def try_recipe(
     models = []
     for number, mix in enumerate(recipe.mixes, start=1):
         progress(f"training: {recipe.name}" + (f", draw {number} of {len(recipe.mixes)}" if len(recipe.mixes) > 1 else ""))
-        models.append(train_local(mix.examples, taxonomy, way=mix.way, source=source, seed=seed))
+        models.append(train_local(mix.examples, _known(taxonomy, mix), way=mix.way, source=source, seed=seed))
     bars = np.ones(len(categories))  # what would be filed is no part of this
     judged = [judge(ask_all(LocalClassifier(model), test, categories=categories).answers, bars) for model in models]
     return Trial(name=recipe.name, said=recipe.said, draws=tuple(judged)), models[0]
+
+
+def _known(taxonomy: Taxonomy | None, mix: Mix) -> Taxonomy | None:
+    """Give the categories that a mix has an example of, in the order in which `cubbyd train` would take them."""
+    if taxonomy is None:
+        return None
+    labels = {label for example in (*mix.way.earlier, *mix.examples) for label in example.labels}
+    return Taxonomy(tuple(category for category in taxonomy if category.id in labels))
 
 
 def refuse_unfair(test: Sequence[Example], training: Sequence[Example], file: Path, other: str) -> None:

@@ -164,15 +164,28 @@ class ModelStore:
         if version.problem:
             raise ModelFileError(version.file, version.problem)
         demand_fit(version.file)
-        before = next((one.name for one in self.versions() if one.is_active), None)
+        before = next((one for one in self.versions() if one.is_active), None)
         if version.is_active:
-            return Switch(version=version, before=before, kept=None, aside=None, changed=False)
+            return Switch(version=version, before=version.name, kept=None, aside=None, changed=False)
         kept, aside = (None, None) if before is not None else self._keep_active()
+        self._note_in_use(before or kept)
         self._record(action, version.name, version.sha256)
         _put_copy(version.file, self.active, version.sha256)
-        return Switch(version=version, before=before or kept, kept=kept, aside=aside, changed=True)
+        return Switch(
+            version=version,
+            before=before.name if before else kept.name if kept else None,
+            kept=kept.name if kept else None,
+            aside=aside,
+            changed=True,
+        )
 
-    def _keep_active(self) -> tuple[str | None, Path | None]:
+    def _note_in_use(self, version: Version | None) -> None:
+        """Write down that a model is in use where the history does not say so: it was not put there by the store."""
+        last = next((event.version for event in reversed(self.history()) if event.action != "add"), None)
+        if version is not None and last != version.name:
+            self._record("use", version.name, version.sha256)
+
+    def _keep_active(self) -> tuple[Version | None, Path | None]:
         """Put the model in use into the store, so that one can go back; or lay it aside where it is none."""
         if not self.active.exists():
             return None, None
@@ -182,9 +195,7 @@ class ModelStore:
             aside = self.active.with_name(f"{self.active.name}.unusable-{(_digest(self.active) or '')[:8]}")
             _write_atomically(aside, lambda temporary: shutil.copyfile(self.active, temporary))
             return None, aside
-        kept = self._add(self.active)
-        self._record("use", kept.name, kept.sha256)
-        return kept.name, None
+        return self._add(self.active), None
 
     def _add(self, file: Path) -> Version:
         digest = _digest(file)
