@@ -191,3 +191,27 @@ class NeedsPerson(ClassifierRejected):
 
     What a provider's filter refuses is often what matters most: an injury, abuse, a threat.
     """
+
+
+# --- hosted fine-tuning ------------------------------------------------------------------------------------------------
+
+
+class TuningError(CubbydError):
+    """The vendor did not do what was asked with a file or a job for fine-tuning."""
+
+
+class TuningNotPermitted(TuningError):
+    """The vendor does not let this account fine-tune."""
+
+    exit_code = EXIT_NOT_PERMITTED
+
+
+class TuningUnavailable(TuningError):
+    """The vendor cannot be reached, or asks for a pause; the jobs go on without us."""
+
+    exit_code = EXIT_UNAVAILABLE
+
+    def __init__(self, message: str | None = None, *, retry_after_seconds: float | None = None) -> None:
+        """Carry the pause that the vendor asked for, in seconds."""
+        self.retry_after_seconds = retry_after_seconds
+        super().__init__(message)

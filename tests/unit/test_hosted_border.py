@@ -180,6 +180,34 @@ def test_the_gate_knows_a_single_address(url: str, *, passes: bool) -> None:
 @pytest.mark.parametrize(
     ("query", "passes"),
     [
+        ("", True),
+        ("?limit=100", True),
+        ("?after=ftevent-1&limit=20", True),
+        ("?limit=20&to=evil", False),
+        ("?to=evil", False),
+        ("?after=a%26b", False),
+        ("?limit=20&limit=20&limit=20", False),
+    ],
+)
+def test_with_files_a_page_of_a_list_passes_too_and_nothing_else(query: str, *, passes: bool) -> None:
+    section = OpenAISection.model_validate({"model": "m", "api_key_env": "K", "base_url": "https://api.example.org/v1"})
+    inner = _Asked()
+
+    async def send() -> None:
+        gate = Gate(section, SecretStr("k"), inner, has_files=True)
+        await gate.handle_async_request(httpx2.Request("GET", f"https://api.example.org/v1/files{query}"))
+
+    if passes:
+        asyncio.run(send())
+    else:
+        with pytest.raises(httpx2.UnsupportedProtocol):
+            asyncio.run(send())
+    assert bool(inner.asked) is passes
+
+
+@pytest.mark.parametrize(
+    ("query", "passes"),
+    [
         ("?api-version=2026-10-01", True),
         ("", False),
         ("?api-version=2026-10-02", False),

@@ -11,6 +11,7 @@ from tests.unit.configuration import load
 
 from cubbyd.cli import COMMANDS
 from cubbyd.cli.dataset import SUBCOMMANDS
+from cubbyd.cli.finetune import SUBCOMMANDS as FINETUNE
 
 TRAINING = {"sklearn", "scipy", "joblib"}
 NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas", "onnx", "onnxruntime", "tokenizers"}
@@ -59,6 +60,12 @@ def test_the_help_of_no_dataset_command_loads_training_or_the_mailbox() -> None:
     loaded = loaded_by("\n".join(running("dataset", command, "--help") for command in SUBCOMMANDS))
 
     assert loaded & (TRAINING | NEVER | {"imapclient", "sqlalchemy"}) == set()
+
+
+def test_the_help_of_no_finetune_command_loads_training_or_the_vendors_sdk() -> None:
+    loaded = loaded_by("\n".join(running("finetune", command, "--help") for command in FINETUNE))
+
+    assert loaded & (TRAINING | NEVER | {"numpy", "imapclient", "sqlalchemy"}) == set()
 
 
 def test_reading_a_table_loads_no_mailbox_and_no_training(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import openai
 import pytest
 from openai.types.fine_tuning import FineTuningJob
-from tests.standin import connected, line, refused, upload
+from tests.standin import connected, line, lines, refused, upload
 
 from cubbyd.standin import Standin
 
@@ -270,3 +270,24 @@ def test_what_is_not_there_is_not_found(client: openai.OpenAI) -> None:
     for look in looks:
         with pytest.raises(openai.NotFoundError):
             look("ftjob-none")
+
+
+def test_a_paused_job_goes_on_once_it_is_resumed(standin: Standin, client: openai.OpenAI) -> None:
+    standin.tunings.plan("running", "paused", "running", "succeeded")
+
+    _, states = follow(client, begin(client))
+
+    assert states == ["validating_files", "running", "paused", "running", "succeeded"]
+    assert standin.violations == []
+
+
+def test_files_with_a_day_of_expiry_are_gone_when_it_is_reached(standin: Standin, client: openai.OpenAI) -> None:
+    kept = upload(client, *LESSONS)
+    content = lines(*LESSONS)
+    client.files.create(file=("x.jsonl", content), purpose="fine-tune", expires_after={"anchor": "created_at", "seconds": 3600})
+    job = begin(client, training_file=standin.files.names[-1])
+
+    standin.files.expire()
+
+    assert standin.files.names[0] == kept.id
+    assert follow(client, job)[0].error.code == "invalid_training_file"

@@ -22,6 +22,7 @@ COMMANDS = {
     "dataset": "Turn a pile of mail into examples: import, look at, divide, mask, export.",
     "train": "Train a classifier on labeled examples.",
     "models": "List, show and choose trained models; go back to the one before.",
+    "finetune": "Fine-tune a model at a vendor, where it still lets you.",
     "embedding-model": "Convert a downloaded embedding model for the embeddings classifier.",
     "weigh": "Find how much each member of an ensemble should count.",
     "calibrate": "Make the classifier's probabilities hold, on labeled mail.",

@@ -13,6 +13,8 @@ from pydantic import AfterValidator, Field, model_validator
 from cubbyd.config.section import Number, Section, Switch, Whole, is_loopback
 
 OPENAI: Final = "https://api.openai.com/v1"
+CANNOT_REASON = ("gpt-4", "gpt-3.5")
+"""Beginnings of names of OpenAI's models that do not know `reasoning_effort`; those that were fine-tuned are among them."""
 API_KEY_KEYS: Final = ("api_key_file", "api_key_credential", "api_key_env")
 
 _HOST: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
@@ -176,6 +178,7 @@ class OpenAISection(Section):
     money_per_month: Money | None = None
     price_per_million_input_tokens: Price | None = None
     price_per_million_output_tokens: Price | None = None
+    price_per_million_training_tokens: Price | None = None
     schema_probability: Annotated[Number, Field(gt=0.0, lt=1.0)] = 0.8
     logprobs: Switch = True
     reasoning_effort: Effort = Effort.AUTO
@@ -245,5 +248,6 @@ class OpenAISection(Section):
     def effort(self) -> str:
         """What to send as reasoning effort; empty: nothing."""
         if self.reasoning_effort is Effort.AUTO:
-            return "none" if urlsplit(self.base_url).hostname == "api.openai.com" else ""
+            is_openai = urlsplit(self.base_url).hostname == "api.openai.com"
+            return "none" if is_openai and not self.model.removeprefix("ft:").startswith(CANNOT_REASON) else ""
         return str(self.reasoning_effort)

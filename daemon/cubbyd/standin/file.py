@@ -99,6 +99,15 @@ class Files:
             raise Refused(message, param=param, code="invalid_file_purpose")
         return found
 
+    def expire(self) -> None:
+        """Let every file that has a day of expiry reach it."""
+        self._files = {name: file for name, file in self._files.items() if "expires_at" not in file.described}
+
+    @property
+    def names(self) -> list[str]:
+        """The ids of all files, oldest first."""
+        return list(self._files)
+
     def lines(self, name: str) -> list[Body]:
         """Read the lines of a file, which were found right when it came in. Raises Refused where it was deleted since."""
         stored = self.get(name)

@@ -29,7 +29,7 @@ CHECKPOINTS: Final = 3
 FILES: Final = ("training_file", "validation_file")
 USUAL: Final = ("queued", "running", "succeeded")
 ENDED: Final = frozenset({"succeeded", "failed", "cancelled"})
-STATES: Final = frozenset({"validating_files", "queued", "running"}) | ENDED
+STATES: Final = frozenset({"validating_files", "queued", "running", "paused"}) | ENDED
 NOT_TUNABLE: Final = ("gpt-6", "text-embedding-", "babbage-002", "davinci-002", "gpt-3.5-turbo", "gpt-4.1-nano", "o4-mini")
 """Cannot be tuned, or shut down on 2026-10-23."""
 AUTOMATIC: Final = {"n_epochs": 3, "batch_size": 1, "learning_rate_multiplier": 1.8}
@@ -41,6 +41,7 @@ _CHECKPOINT: Final = "openai.types.fine_tuning.jobs:FineTuningJobCheckpoint"
 _SAYS: Final = {
     "queued": "Files validated, moving job to queued state",
     "running": "Fine-tuning job started",
+    "paused": "The job was paused",
     "succeeded": "The job has successfully completed",
     "failed": "The job failed",
     "cancelled": "The job was cancelled",
@@ -101,8 +102,8 @@ class Tunings:
         paged = "openai.types.fine_tuning.jobs:CheckpointListParams"
         return (
             Endpoint(method="POST", path=jobs, handle=self._create, request=create, answer=_JOB),
-            Endpoint(method="GET", path=jobs, handle=self._list, query=listed, answer=_JOB, is_list=True),
-            Endpoint(method="GET", path=job, handle=self._poll, answer=_JOB),
+            Endpoint(method="GET", path=jobs, handle=self._list, query=listed, answer=_JOB, is_list=True, unpack=_as_typed),
+            Endpoint(method="GET", path=job, handle=self._poll, answer=_JOB, unpack=_as_typed),
             Endpoint(method="POST", path=f"{job}/cancel", handle=self._cancel, answer=_JOB),
             Endpoint(
                 method="GET",
@@ -298,6 +299,13 @@ def _method(given: Mapping[str, Any]) -> Body:
 
 def _shown(job: _Job) -> Body:
     return {key: value for key, value in job.described.items() if key != "suffix"}
+
+
+def _as_typed(answer: Body) -> Body:
+    """Give an answer without the state "paused": the API and the SDK can pause a job, and the SDK's type has no such state."""
+    if "data" in answer:
+        return answer | {"data": [_as_typed(job) for job in answer["data"]]}
+    return answer | {"status": "running"} if answer["status"] == "paused" else answer
 
 
 def _number(given: str | float | None, usual: float) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import ssl
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
@@ -17,7 +18,7 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
 import httpx2
@@ -31,12 +32,19 @@ from cubbyd.classify.hosted.failure import Event, Failure, Symptom
 from cubbyd.config import OpenAISection
 from cubbyd.config.hosted import KeyHeader
 
+Read = TypeVar("Read")
+
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.classify")
 
 CONNECT_SECONDS: Final = 5.0
 LARGEST_ANSWER: Final = 4 * 1024 * 1024
 GRACE_SECONDS: Final = 5.0
 LONGEST_RETRY_AFTER: Final = 86_400.0
+
+_MULTIPART: Final = re.compile(r"multipart/form-data; boundary=[A-Za-z0-9'()+_,./:=?-]{1,70}")
+_PAGED: Final = re.compile(
+    rb"(?:after=[A-Za-z0-9_-]{1,100}|limit=[0-9]{1,3})(?:&(?:after=[A-Za-z0-9_-]{1,100}|limit=[0-9]{1,3}))?"
+)
 
 _CHATTY: Final = ("openai", "httpx2", "httpcore2")
 """They log addresses and headers; OPENAI_LOG=debug would make the SDK do so unasked."""
@@ -45,8 +53,11 @@ _CHATTY: Final = ("openai", "httpx2", "httpcore2")
 class Gate(httpx2.AsyncBaseTransport):
     """The only way out: to one address, with our own headers."""
 
-    def __init__(self, section: OpenAISection, key: SecretStr, transport: httpx2.AsyncBaseTransport) -> None:
-        """Take the address, the key, and what carries the bytes."""
+    def __init__(
+        self, section: OpenAISection, key: SecretStr, transport: httpx2.AsyncBaseTransport, *, has_files: bool = False
+    ) -> None:
+        """Take the address, the key, and what carries the bytes; with `has_files` uploads and pages of lists pass too."""
+        self._has_files = has_files
         self._base = urlsplit(section.base_url)
         self._inner = transport
         is_azure = section.key_header is KeyHeader.API_KEY
@@ -66,11 +77,11 @@ class Gate(httpx2.AsyncBaseTransport):
         """Send a request to the one address, and cut an answer that is too long."""
         url, base = request.url, self._base
         here = (url.scheme, url.host, url.port) == (base.scheme, base.hostname, base.port)
-        if not here or not url.path.startswith(f"{base.path}/") or url.query != self._query:
+        if not here or not url.path.startswith(f"{base.path}/") or not self._passes(url.query):
             raise httpx2.UnsupportedProtocol("not the address that the configuration names")
         timeout = {key: value for key, value in request.extensions.items() if key == "timeout"}
         content = await request.aread()
-        headers = self._headers | ({"content-type": "application/json"} if content else {})
+        headers = self._headers | ({"content-type": self._content_type(request)} if content else {})
         sent = httpx2.Request(request.method, url, headers=headers, content=content or None, extensions=timeout)
         response = await self._inner.handle_async_request(sent)
         if response.headers.get("content-encoding", "identity") != "identity":  # a small answer could unfold to gigabytes
@@ -86,6 +97,18 @@ class Gate(httpx2.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the connections."""
         await self._inner.aclose()
+
+    def _passes(self, query: bytes) -> bool:
+        """Tell whether a query is the one that the address has, with a page's keys before it at most."""
+        if query == self._query:
+            return True
+        rest = query.removesuffix(self._query).removesuffix(b"&") if self._query else query
+        rest = rest.removeprefix(self._query + b"&") if self._query else rest
+        return self._has_files and _PAGED.fullmatch(rest) is not None
+
+    def _content_type(self, request: httpx2.Request) -> str:
+        given = request.headers.get("content-type", "")
+        return given if self._has_files and _MULTIPART.fullmatch(given) else "application/json"
 
 
 class _Bounded(httpx2.AsyncByteStream):
@@ -112,7 +135,9 @@ class _Bounded(httpx2.AsyncByteStream):
 class Client:
     """Asks the server; for any number of threads. The calls run on an event loop of its own, so that each can be cut off."""
 
-    def __init__(self, section: OpenAISection, key: SecretStr, trust: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, section: OpenAISection, key: SecretStr, trust: ssl.SSLContext | None = None, *, has_files: bool = False
+    ) -> None:
         """Make the connection's parts; nothing is connected yet. `trust` has authorities of the admin's own."""
         for name in _CHATTY:
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -120,7 +145,8 @@ class Client:
         if trust is None and section.base_url.startswith("http:"):  # nobody to trust; reading the system's list takes a while
             trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         transport = httpx2.AsyncHTTPTransport(verify=trust or True, trust_env=False)
-        self._http = httpx2.AsyncClient(transport=Gate(section, key, transport), trust_env=False, follow_redirects=False)
+        gate = Gate(section, key, transport, has_files=has_files)
+        self._http = httpx2.AsyncClient(transport=gate, trust_env=False, follow_redirects=False)
         self._sdk = openai.AsyncOpenAI(
             api_key=key.get_secret_value(),
             base_url=section.base_url,
@@ -144,7 +170,7 @@ class Client:
             answer: Awaitable[Any] = resource.with_raw_response.create(**body, extra_body=self._extra, timeout=timeout)
             return answer
 
-        return self._wait(self._ask(create, seconds), seconds + GRACE_SECONDS)
+        return self._wait(self._ask(create, seconds, _read), seconds + GRACE_SECONDS)
 
     def list_models(self, seconds: float) -> Reply:
         """Ask which models there are (GET /models); nothing is said but the key. Raises Failure."""
@@ -153,7 +179,17 @@ class Client:
             answer: Any = self._sdk.models.with_raw_response.list(timeout=timeout)
             return cast("Awaitable[Any]", answer)
 
-        return self._wait(self._ask(list_all, seconds), seconds + GRACE_SECONDS)
+        return self._wait(self._ask(list_all, seconds, _read), seconds + GRACE_SECONDS)
+
+    def call(self, request: Callable[[openai.AsyncOpenAI, httpx2.Timeout], Any], seconds: float) -> Reply:
+        """Make any other call of the SDK's raw resources, once, and give the JSON that comes back. Raises Failure."""
+        work = self._ask(lambda timeout: request(self._sdk, timeout), seconds, _read_record)
+        return self._wait(work, seconds + GRACE_SECONDS)
+
+    def fetch(self, request: Callable[[openai.AsyncOpenAI, httpx2.Timeout], Any], seconds: float) -> bytes:
+        """Make a call whose answer is a file, once, and give its bytes. Raises Failure."""
+        work = self._ask(lambda timeout: request(self._sdk, timeout), seconds, _read_file)
+        return self._wait(work, seconds + GRACE_SECONDS)
 
     def close(self) -> None:
         """Break off what is under way, and close the connections."""
@@ -176,7 +212,7 @@ class Client:
         await asyncio.gather(*others, return_exceptions=True)
         await self._sdk.close()
 
-    def _wait(self, work: Coroutine[Any, Any, Reply], seconds: float) -> Reply:
+    def _wait(self, work: Coroutine[Any, Any, Read], seconds: float) -> Read:
         with self._closing:
             if self._closed:
                 work.close()
@@ -198,12 +234,14 @@ class Client:
             "embeddings": self._sdk.embeddings,
         }[endpoint]
 
-    async def _ask(self, request: Callable[[httpx2.Timeout], Awaitable[Any]], seconds: float) -> Reply:
+    async def _ask(
+        self, request: Callable[[httpx2.Timeout], Awaitable[Any]], seconds: float, read: Callable[[httpx2.Response], Read]
+    ) -> Read:
         timeout = httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
         try:
             async with asyncio.timeout(seconds):
                 raw = await request(timeout)
-                return _read(raw.http_response)
+                return read(raw.http_response)
         except (TimeoutError, openai.APITimeoutError) as error:
             raise Failure(Symptom(event=Event.TIMEOUT)) from error
         except openai.APIStatusError as error:
@@ -216,14 +254,32 @@ class Client:
 
 def _read(response: httpx2.Response) -> Reply:
     """Read the JSON of a 200. Raises Failure where it is no JSON object, or one that holds an error."""
+    reply = _read_object(response)
+    if reply.body.get("error"):
+        raise Failure(Symptom(event=Event.FOREIGN, request_id=reply.request_id))
+    return reply
+
+
+def _read_record(response: httpx2.Response) -> Reply:
+    """Read the JSON of a 200 that may be a record with an id; there an error is the record's own, as in a job that failed."""
+    reply = _read_object(response)
+    return reply if isinstance(reply.body.get("id"), str) else _read(response)
+
+
+def _read_object(response: httpx2.Response) -> Reply:
     request_id = response.headers.get("x-request-id", "")
     try:
         body = json.loads(response.content)
     except (ValueError, RecursionError):
         body = None
-    if not isinstance(body, dict) or body.get("error"):
+    if not isinstance(body, dict):
         raise Failure(Symptom(event=Event.FOREIGN, request_id=request_id))
     return Reply(body=body, request_id=request_id)
+
+
+def _read_file(response: httpx2.Response) -> bytes:
+    content: bytes = response.content
+    return content
 
 
 def _status(error: openai.APIStatusError) -> Symptom:

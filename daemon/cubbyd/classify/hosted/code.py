@@ -94,6 +94,12 @@ class Code:
             return spread(self.categories, chosen, self._section.schema_probability)
         return add_doubt(self.categories, {})
 
+    def spell(self, right: Sequence[CategoryId]) -> str:
+        """Give the answer that a model is taught for a mail of one category. Raises ValueError where there are several."""
+        if len(right) != 1:
+            raise ValueError("has several labels, and a code says one")
+        return self._codes[right[0]]
+
     def usage(self, reply: Reply) -> Usage:
         """Read what the call took."""
         return read_usage(reply, "prompt_tokens", "completion_tokens")

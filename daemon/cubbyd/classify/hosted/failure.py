@@ -158,14 +158,19 @@ TABLE: Final = (
 """Every exception and odd answer. The order matters: a special case stands above the general one."""
 
 
-def to_error(failure: Failure, server: str) -> ClassifierError:
-    """Turn a failure into what the rest of cubbyd knows, once nothing more is tried."""
-    symptom, row = failure.symptom, failure.row
+def describe(failure: Failure, server: str, says: str = "") -> str:
+    """Say a failure for people, with the server's status and codes; `says` stands in the place of the row's words."""
+    symptom = failure.symptom
     details = [str(symptom.status) if symptom.status else "", symptom.code or symptom.type, symptom.param]
     told = " ".join(detail for detail in details if _CODE.fullmatch(detail))
     known = f" ({told})" if told else ""
     call = f", call {symptom.request_id}" if _CODE.fullmatch(symptom.request_id) else ""
-    text = f"{server}: {row.says}{known}{call}"
+    return f"{server}: {says or failure.row.says}{known}{call}"
+
+
+def to_error(failure: Failure, server: str) -> ClassifierError:
+    """Turn a failure into what the rest of cubbyd knows, once nothing more is tried."""
+    row, text = failure.row, describe(failure, server)
     if row.action is Action.URGENT:
         return NeedsPerson(f"{URGENT}{text}; read it now, and file it by hand")
     if row.action in {Action.REJECT, Action.ONCE_MORE, Action.SHORTEN}:

@@ -89,6 +89,14 @@ class Schema:
             return {category: believed.get(category, rest) for category in self.categories}
         return spread(self.categories, named[0], believed[named[0]])
 
+    def spell(self, right: Sequence[CategoryId]) -> str:
+        """Give the answer that a model is taught. Raises ValueError where there are several categories and one may be said."""
+        if self._prompt.many:
+            return json.dumps({self._prompt.answer_key: [category for category in self.categories if category in right]})
+        if len(right) != 1:
+            raise ValueError('has several labels, and classifier.labels is "one"')
+        return json.dumps({self._prompt.answer_key: right[0]})
+
     def usage(self, reply: Reply) -> Usage:
         """Read what the call took."""
         return read_usage(reply, "prompt_tokens", "completion_tokens")
