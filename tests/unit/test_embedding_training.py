@@ -254,3 +254,29 @@ def test_a_mail_without_a_word_is_not_asked_about() -> None:
     assert isinstance(outcome, Embedded)
     assert not outcome.vector.any()
     assert source.asked == []
+
+
+# --- the map -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("has_adapter", [True, False])
+def test_mails_are_placed_by_vectors_before_and_behind_the_adapter_or_by_scores(has_adapter: bool) -> None:  # noqa: FBT001
+    model = train(Plan(adapter=has_adapter))
+    mails = [render_text(text, "") for text in ("a fever", "", "the wrong invoice", "his uncle", "no fever", "collects her")]
+
+    found = classifier(model).place(mails)
+
+    assert found.rows.tolist() == [0, 2, 3, 4, 5], "a mail without a word has no vector"
+    assert found.is_shared is has_adapter
+    np.testing.assert_allclose(found.before[1], by_words("the wrong invoice", SIZE), atol=1e-6)
+    if has_adapter:
+        np.testing.assert_allclose(found.after[1], model.adapt(by_words("the wrong invoice", SIZE)), atol=1e-6)
+    else:
+        assert found.after.shape == (5, len(model.categories))
+        assert model.categories[int(found.after[1].argmax())] == top(model, "the wrong invoice")
+
+
+def test_where_no_vector_comes_no_mail_has_a_place() -> None:
+    silent = EmbeddingClassifier(train(), Embedder(Silent()))
+
+    assert len(silent.place([render_text("a fever", "")]).rows) == 0
