@@ -33,7 +33,7 @@ class Outside:
     """Another program on the same account, by the standard library's imaplib: a delivery agent, or a person's mail client."""
 
     def __init__(self, server: Dovecot, user: str) -> None:
-        self._client = imaplib.IMAP4("127.0.0.1", server.port, timeout=30)
+        self._client = imaplib.IMAP4("127.0.0.1", server.port, timeout=150)  # longer than a lock of a killed session
         self._client.login(user, PASSWORD)
 
     def __enter__(self) -> Self:

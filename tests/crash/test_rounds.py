@@ -30,6 +30,8 @@ ROUNDS = int(os.environ.get("CUBBYD_ROUNDS", "15"))
 MAILS = 80
 WATCH = "Staff"
 FOREIGN = "not ours to delete"
+STALE_LOCK_SECONDS = 300
+"""A Dovecot session that is killed can leave a lock file, which the others wait for: two minutes at most."""
 SEED = int(os.environ.get("CUBBYD_SEED", "20261121"))
 
 
@@ -123,12 +125,12 @@ def test_after_every_death_each_mail_is_in_one_place_and_what_people_did_stands(
         staff.goes.set()
         thread.join()
         last = start(server, user, state, log)
-        _, said = last.communicate(timeout=60)
+        _, said = last.communicate(timeout=STALE_LOCK_SECONDS)
         assert last.returncode == 0, said.decode()
-        check(outside, staff, wanted, lines(log))
+        check(outside, staff, wanted, lines(log), server_died=victim != "daemon")
 
 
-def check(outside: Outside, staff: Staff, wanted: dict[str, str], asked: list[str]) -> None:
+def check(outside: Outside, staff: Staff, wanted: dict[str, str], asked: list[str], *, server_died: bool) -> None:
     places = {
         (subject, folder): number
         for folder, subjects in outside.everything().items()
@@ -139,7 +141,9 @@ def check(outside: Outside, staff: Staff, wanted: dict[str, str], asked: list[st
         if subject in staff.deleted:
             assert here in ({}, {folder: 1}), f"{subject}: {here}, and a person deleted it"
         elif subject in staff.moved:
-            assert here in ({WATCH: 1}, {folder: 1}), f"{subject}: {here}, and a person moved it"
+            one_place = here in ({WATCH: 1}, {folder: 1})
+            in_the_server = server_died and here == {WATCH: 1, folder: 1}  # died between copy and expunge, and then dragged
+            assert one_place or in_the_server, f"{subject}: {here}, and a person moved it"
         else:
             assert here == {folder: 1}, f"{subject}: {here}"
     assert places[FOREIGN, "INBOX"] == 1

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 from cubbyd.errors import CommandRefused
 from cubbyd.filing.context import PassContext
@@ -30,6 +30,9 @@ MOVE_AT_ONCE = 50
 
 REFUSED_PAUSE = timedelta(minutes=5)
 """The wait after the server refused to file a mail: a full quota or a missing right does not mend itself in seconds."""
+
+TAKEN_MEANWHILE: Final = "EXPUNGEISSUED"
+"""RFC 9051, 7.1: some of the mails that a command names were expunged by another client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +191,8 @@ def _raise_bound(context: PassContext, folder: str, uids: Iterable[int]) -> None
 
 
 def _put_off(context: PassContext, records: Sequence[Record], error: CommandRefused) -> None:
-    """Leave mail decided that the server would not file, say so once, and try again later."""
-    until = context.clock.now() + REFUSED_PAUSE
+    """Leave mail decided that the server would not file, say so once, and try again later: at the next pass where only a person
+    was quicker with one of them, and the server then moved none."""
+    until = None if error.code == TAKEN_MEANWHILE else context.clock.now() + REFUSED_PAUSE
     context.journal.postpone([record.id for record in records], until=until, error=str(error))
     context.problem(error)
