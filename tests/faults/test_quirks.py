@@ -173,3 +173,12 @@ def test_what_the_server_will_not_file_waits_and_says_why(desk: Desk, code: str,
     assert all(isinstance(problem, CommandRefused) for problem in report.problems)
     desk.settle()
     desk.check()
+
+
+def test_mail_that_a_person_raced_us_for_is_filed_at_the_next_pass_without_a_pause(desk: Desk) -> None:
+    desk.proxy.fault = Fault(Kind.NO, "UID MOVE", says="[EXPUNGEISSUED] some are gone")
+
+    assert len(desk.office.run().problems) == 1
+    assert desk.office.run().problems == []
+
+    desk.check()

@@ -32,7 +32,7 @@ REFUSED_PAUSE = timedelta(minutes=5)
 """The wait after the server refused to file a mail: a full quota or a missing right does not mend itself in seconds."""
 
 TAKEN_MEANWHILE: Final = "EXPUNGEISSUED"
-"""RFC 9051, 7.1: some of the mails that a command names were expunged by another client."""
+"""RFC 5530, 3: some of the mails that a command names were expunged by another client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,8 +191,10 @@ def _raise_bound(context: PassContext, folder: str, uids: Iterable[int]) -> None
 
 
 def _put_off(context: PassContext, records: Sequence[Record], error: CommandRefused) -> None:
-    """Leave mail decided that the server would not file, say so once, and try again later: at the next pass where only a person
-    was quicker with one of them, and the server then moved none."""
+    """Leave mail decided that the server would not file, say so once, and try again later.
+
+    At the next pass already where a person was quicker with one of them, for which the server moved none.
+    """
     until = None if error.code == TAKEN_MEANWHILE else context.clock.now() + REFUSED_PAUSE
     context.journal.postpone([record.id for record in records], until=until, error=str(error))
     context.problem(error)
