@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.desk import Desk, json_lines
-from tests.acceptance.test_calibration import LATER, OTHER_NAMES, write_later
+from tests.acceptance.test_calibration import LATER, OTHER_NAMES, use, write_later
 
 from cubbyd.demo import __file__ as demo
 
@@ -103,6 +103,18 @@ def test_the_map_can_be_left_out(facility: Desk) -> None:
 
     assert facts["map"] is None
     assert "a map" not in Page(facility.folder / "plain.html").said
+
+
+def test_a_calibrated_classifier_has_the_map_of_what_is_behind_its_curve(later: Desk) -> None:
+    (plain,) = json_lines(later.call("evaluate", "later.jsonl", "--json").stdout)
+    use(later)
+    later.call("calibrate", "later.jsonl")
+
+    (calibrated,) = json_lines(later.call("evaluate", "later.jsonl", "--json").stdout)
+
+    assert "+cal:" in calibrated["model"]
+    assert calibrated["map"] == plain["map"]
+    assert plain["map"]["mails"] == 90
 
 
 def test_more_training_mail_wins_and_the_recommendation_says_so(facility: Desk) -> None:

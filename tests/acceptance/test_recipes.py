@@ -37,9 +37,18 @@ def facility(tmp_path_factory: pytest.TempPathFactory) -> Desk:
     write(desk.folder / "train.jsonl", training)
     write(desk.folder / "real.jsonl", [record for record in training if record["origin"] == "real"])
     write(desk.folder / "test.jsonl", test)
+    copies = [record | {"origin": "synthetic"} for record in training if record["origin"] == "real"]
+    write(desk.folder / "copied.jsonl", [*(record for record in training if record["origin"] == "real"), *copies])
     write(desk.folder / "mixed.jsonl", [*test, training[-1]])
     write(desk.folder / "shared.jsonl", [*test, training[0]])
     return desk
+
+
+def configure(desk: Desk, line: str, categories: str = " ".join(LABELS)) -> str:
+    """Write a configuration that no other test finds; give its name."""
+    desk.configure(f"[classifier]\n{line}", categories=categories)
+    (desk.folder / "cubbyd.toml").rename(desk.folder / "own.toml")
+    return "own.toml"
 
 
 def test_the_mixes_are_compared_on_the_same_test_set_and_one_is_recommended(facility: Desk) -> None:
@@ -68,8 +77,8 @@ def test_the_mixes_are_compared_on_the_same_test_set_and_one_is_recommended(faci
     assert facts["sentence"] in Page(facility.folder / "recipes.html").said
     assert (facility.folder / "recipes.html").stat().st_mode & 0o777 == 0o600
     assert len(list((facility.folder / "models").iterdir())) == 6
-    facility.configure('[classifier]\nmodel = "models/real-synthetic.model"', categories=" ".join(LABELS))
-    (told,) = json_lines(facility.call("evaluate", "test.jsonl", "--json", "--without-map").stdout)
+    config = configure(facility, 'model = "models/real-synthetic.model"')
+    (told,) = json_lines(facility.call("--config", config, "evaluate", "test.jsonl", "--json", "--without-map").stdout)
     assert told["numbers"]["accuracy"]["value"] == recipes["real + synthetic"]["accuracy"]["value"], "it is that model"
 
 
@@ -78,6 +87,14 @@ def test_without_synthetic_examples_what_needs_them_is_named_and_left_out(facili
 
     assert 'Not tried: real + synthetic: TRAINING has no synthetic examples (origin "synthetic")' in done.stdout
     assert done.stdout.splitlines()[-1].startswith(("Take ", "Stay with real only"))
+
+
+def test_synthetic_examples_that_only_repeat_the_real_ones_are_no_stage_and_the_others_are_tried(facility: Desk) -> None:
+    (facts,) = json_lines(facility.call("recipes", "copied.jsonl", "--test", "test.jsonl", "--draws", "1", "--json").stdout)
+
+    assert "no texts of its own" in facts["skipped"]["synthetic, then real"]
+    both = next(recipe for recipe in facts["recipes"] if recipe["name"] == "real + synthetic")
+    assert both["against_baseline"]["accuracy"]["value"] == 0, "a repeated text is learned once"
 
 
 @pytest.mark.parametrize(
@@ -95,6 +112,16 @@ def test_what_cannot_be_is_refused_in_a_sentence(facility: Desk, arguments: tupl
 
 
 def test_several_categories_a_mail_are_refused(facility: Desk) -> None:
-    facility.configure('[classifier]\nlabels = "many"', categories=" ".join(LABELS))
+    config = configure(facility, 'labels = "many"')
 
-    assert "one category a mail" in facility.call("recipes", "train.jsonl", "--test", "test.jsonl", code=2).stderr
+    done = facility.call("--config", config, "recipes", "train.jsonl", "--test", "test.jsonl", code=2)
+
+    assert "one category a mail" in done.stderr
+
+
+def test_with_a_configuration_its_categories_are_the_only_labels(facility: Desk) -> None:
+    config = configure(facility, "", categories="absence billing meals")
+
+    done = facility.call("--config", config, "recipes", "train.jsonl", "--test", "test.jsonl", code=1)
+
+    assert "unknown label 'pickup'; the configuration has absence, billing, meals" in done.stderr

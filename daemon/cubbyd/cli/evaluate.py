@@ -20,10 +20,13 @@ from cubbyd.cli.labeled import (
 from cubbyd.cli.output import say_json
 from cubbyd.clock import SystemClock
 from cubbyd.config import Config, Labels, find_config, load_config
-from cubbyd.errors import InputFileError
+from cubbyd.errors import ClassifierError, InputFileError
 
 if TYPE_CHECKING:
+    from cubbyd.classify.protocol import Classifier
     from cubbyd.dataset import Example
+    from cubbyd.evaluation.atlas import Atlas
+    from cubbyd.evaluation.kept import Sheet
     from cubbyd.evaluation.learning import Learning
     from cubbyd.evaluation.whole import Evaluation
 
@@ -103,10 +106,8 @@ def _evaluate(
     config: Config, labeled: list[Example], learning: Learning | None, kept_in: Path, *, yes: bool, with_map: bool
 ) -> Evaluation:
     """Ask the configured classifier, without its fallback, and measure what it says."""
-    from cubbyd.classify.calibrated import CalibratedClassifier
     from cubbyd.classify.fallback import FallbackClassifier
     from cubbyd.classify.registry import open_backend
-    from cubbyd.evaluation.atlas import make_atlas
     from cubbyd.evaluation.whole import evaluate
 
     classifier, categories = open_backend(config), config.taxonomy.ids
@@ -114,13 +115,24 @@ def _evaluate(
         first = classifier.first if isinstance(classifier, FallbackClassifier) else classifier
         sheet = ask_keeping(config, first, labeled, categories=categories, kept_in=kept_in, yes=yes)
         bars = thresholds_of(config, classifier, categories)
-        trained = first.inner if isinstance(first, CalibratedClassifier) else first
-        atlas = make_atlas(trained, sheet) if with_map else None
+        atlas = _draw_map(first, sheet) if with_map else None
     finally:
         classifier.close()
     several = config.classifier.labels is Labels.MANY
     click.echo("measuring, with intervals", err=True)
     return evaluate(f"the {sheet.provenance.kind} classifier", sheet, bars, several=several, learning=learning, atlas=atlas)
+
+
+def _draw_map(classifier: Classifier, sheet: Sheet) -> Atlas | None:
+    """Draw the map where the classifier has one; the report goes on without it where an embedding model has no answer."""
+    from cubbyd.classify.calibrated import CalibratedClassifier
+    from cubbyd.evaluation.atlas import make_atlas
+
+    try:
+        return make_atlas(classifier.inner if isinstance(classifier, CalibratedClassifier) else classifier, sheet)
+    except ClassifierError as error:
+        click.echo(f"There is no map: {error}", err=True)
+        return None
 
 
 def _learn(config: Config, training: Path, labeled: list[Example], examples: Path) -> Learning:

@@ -19,7 +19,7 @@ from cubbyd.errors import InputFileError
 
 if TYPE_CHECKING:
     from cubbyd.classify.modelfile import LocalModel
-    from cubbyd.evaluation.recipe import Gain, Tasting
+    from cubbyd.evaluation.recipe import Gain, Tasting, Trial
     from cubbyd.evaluation.score import Estimate
     from cubbyd.taxonomy import CategoryId
     from cubbyd.training.recipe import Skipped
@@ -122,21 +122,29 @@ def _taste(
     training: list[Example], test: list[Example], categories: tuple[CategoryId, ...], config: Config | None, wish: Wish
 ) -> tuple[Tasting, list[Skipped], dict[str, LocalModel]]:
     from cubbyd.evaluation.recipe import taste
-    from cubbyd.training.recipe import list_recipes, try_recipe
+    from cubbyd.training.recipe import Skipped, list_recipes, try_recipe
 
     recipes, skipped = list_recipes(training, at_most=wish.at_most, draws=wish.draws, seed=wish.seed)
-    trials, models = [], {}
+    trials: list[Trial] = []
+    models: dict[str, LocalModel] = {}
     for recipe in recipes:
-        trial, models[recipe.name.value] = try_recipe(
-            recipe,
-            test,
-            categories,
-            source=str(wish.training),
-            taxonomy=config.taxonomy if config else None,
-            seed=wish.seed,
-            progress=lambda text: click.echo(text, err=True),
-        )
+        try:
+            trial, model = try_recipe(
+                recipe,
+                test,
+                categories,
+                source=str(wish.training),
+                taxonomy=config.taxonomy if config else None,
+                seed=wish.seed,
+                progress=lambda text: click.echo(text, err=True),
+            )
+        except InputFileError as error:
+            if not trials:  # the baseline, without which there is nothing to compare
+                raise
+            skipped.append(Skipped(name=recipe.name, why=error.reason))
+            continue
         trials.append(trial)
+        models[recipe.name.value] = model
     counts = Counter(example.labels[0] for example in training if not example.is_synthetic)
     return taste(trials, counts), skipped, models
 
@@ -179,7 +187,7 @@ def _print(tasting: Tasting, skipped: list[Skipped], wish: Wish) -> None:
         click.echo(f"Bias: how many times as often as it is right a big category is chosen ({', '.join(tasting.big)}).")
     click.echo(
         f"On {tasting.mails} test mails; each number has its 95 % interval behind it. Gain: points of accuracy more than the "
-        "first; p: whether that, or the gain in macro-F1, is chance, corrected for the number of recipes."
+        "first; p: how often chance alone would do as much to accuracy, and to macro-F1, corrected for the number of recipes."
     )
     click.echo(tasting.sentence)
     if wish.out is not None:
