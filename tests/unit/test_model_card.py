@@ -89,7 +89,10 @@ def test_the_same_examples_and_seed_give_the_same_card_and_another_seed_its_own_
 
 
 def test_with_several_labels_the_card_has_their_numbers() -> None:
-    given = [*examples(), *(Example(subject="", body=f"a fever and the invoice {n}", labels=both(), line=20 + n) for n in range(4))]
+    given = [
+        *examples(),
+        *(Example(subject="", body=f"a fever and the invoice {n}", labels=both(), line=20 + n) for n in range(4)),
+    ]
     card, held_out = carded(given, Labels.MANY)
 
     assert {"micro_f1", "jaccard", "exact_match"} <= set(card.held_out.numbers)
