@@ -109,6 +109,7 @@ th.number { white-space: normal; }
 }
 @media print {
   @page { margin: 14mm; } body { font-size: 11pt; } main { padding: 0; max-width: none; }
+  .maps { grid-template-columns: 1fr 1fr; }
   h2, h3 { break-after: avoid; } svg, tr, .mail, .tile { break-inside: avoid; } .wide { overflow: visible; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 }
