@@ -94,7 +94,7 @@ def test_what_was_filed_anew_and_put_back_by_a_person_stays_there(office: Office
         (Selection(run=1, category="billing"), {"the invoice"}),
         (Selection(category="pickup"), set()),
     ],
-    ids=str,
+    ids=lambda value: ", ".join(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_a_selection_takes_back_what_fits_it_and_nothing_else(
     office: Office, found: FakeServer, wanted: Selection, back: set[str]
