@@ -95,7 +95,7 @@ def test_a_model_of_the_other_kind_is_refused_either_way(grouped: Desk) -> None:
     (grouped.folder / "mail.eml").write_bytes(b"Subject: nuts\r\n\r\nNo nuts\r\n")
 
     (line,) = grouped.call("classify", "mail.eml", code=78).stderr.splitlines()
-    assert "cubbyd.model: is of version 2, kind 'local'" in line
+    assert "cubbyd.model: is of version 3, kind 'local'" in line
     assert "kind 'hierarchical'" in line
 
 

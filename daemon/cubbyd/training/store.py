@@ -21,6 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
+from re import fullmatch
 from typing import Final
 
 from pydantic import ValidationError
@@ -29,7 +30,7 @@ from cubbyd.classify.card import About, read_about
 from cubbyd.classify.container import MAX_FILE_BYTES, sync_folder
 from cubbyd.clock import Clock
 from cubbyd.errors import ModelFileError, ModelStoreError
-from cubbyd.training.record import Action, Event, number_of, used_before
+from cubbyd.training.record import VERSION_PATTERN, Action, Event, number_of, used_before
 
 FOLDER: Final = "models"
 HISTORY: Final = "history.jsonl"
@@ -87,7 +88,7 @@ class ModelStore:
         added = {event.version: event.sha256 for event in history if event.action == "add"}
         files = self.folder.glob(f"v*{SUFFIX}") if self.folder.is_dir() else ()
         names = {file.name.removesuffix(SUFFIX): file for file in files}
-        sound = sorted((name for name in names if name[1:].isdecimal()), key=number_of)
+        sound = sorted((name for name in names if fullmatch(VERSION_PATTERN, name)), key=number_of)
         return tuple(self._version(name, names[name], added.get(name), active) for name in sound)
 
     def _version(self, name: str, file: Path, added: str | None, active: str | None) -> Version:
