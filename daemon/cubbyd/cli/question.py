@@ -82,11 +82,13 @@ class Questions:
     def _ask_login(self, known: dict[str, Any]) -> Login:
         """Ask for all of it, with the last answers as defaults. Raises ConfigError for what cannot be."""
         known["host"] = self.ask("IMAP server", known.get("host"))
-        known["security"] = self.ask(
+        security = self.ask(
             "Security", known.get("security", "tls"), type=click.Choice([str(one) for one in Security]), show_choices=True
         )
-        usual = "993" if known["security"] == Security.TLS else "143"
-        known["port"] = int(self.ask("Port", usual, type=click.IntRange(1, 65_535)))
+        usual = 993 if security == Security.TLS else 143
+        port = known["port"] if known.get("security") == security else usual
+        known["security"] = security
+        known["port"] = int(self.ask("Port", str(port), type=click.IntRange(1, 65_535)))
         known["username"] = self.ask("User name", known.get("username"))
         name = self.ask("Name of this mailbox in status and logs", known.get("name", DEFAULT_NAME))
         place, key = self._ask_place(name, known)
