@@ -35,12 +35,14 @@ class Findings:
 
 
 @click.command()
+@click.option("--offline", is_flag=True, help="Ask no mail server: check the configuration, the passwords and the model alone.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each thing that was checked.")
 @click.pass_obj
-def command(config_file: Path | None, *, as_json: bool) -> None:
+def command(config_file: Path | None, *, offline: bool, as_json: bool) -> None:
     """Check the configuration, each connection and login, what the servers can do, the folders, and the model.
 
-    Nothing is changed: no folder is made, no mail is touched. Ends with 0 where a run would work.
+    Nothing is changed: no folder is made, no mail is touched. Ends with 0 where a run would work; with --offline, where a
+    reload would be accepted.
 
     \b
     Example:
@@ -55,7 +57,7 @@ def command(config_file: Path | None, *, as_json: bool) -> None:
         _configuration(file, config),
         *_rules(config),
         *_classifiers(config),
-        *(_mailbox(file, config, name) for name in config.mailboxes),
+        *((_password if offline else _mailbox)(file, config, name) for name in config.mailboxes),
     ]
     for finding in findings:
         if as_json:
@@ -65,7 +67,12 @@ def command(config_file: Path | None, *, as_json: bool) -> None:
             _print(finding)
     code = next((finding.exit_code for finding in findings if finding.exit_code), 0)
     if not as_json:
-        done = "Everything is ready. Next: `cubbyd run --once --observe`, then `cubbyd history`."
+        next_step = (
+            "`cubbyd check`, which asks the mail server too"
+            if offline
+            else "`cubbyd run --once --observe`, then `cubbyd history`"
+        )
+        done = f"{'All that is on this machine' if offline else 'Everything'} is ready. Next: {next_step}."
         click.echo(done if not code else "Not ready: mend what is marked with ✗ and check again.")
     click.get_current_context().exit(code)
 
@@ -185,6 +192,18 @@ def _mailbox(file: Path, config: Config, name: str) -> Findings:
             _look_at(found, config, section.inbox, mailbox)
         finally:
             mailbox.close()
+    except CubbydError as error:
+        found.fail(error)
+    return found
+
+
+def _password(file: Path, config: Config, name: str) -> Findings:
+    """Look whether there is a password; whether it is right, the server alone can tell."""
+    from cubbyd.config import read_password
+
+    found = Findings(name=f"mailbox {name}", facts={"server": "not asked"})
+    try:
+        read_password(file, name, config.mailboxes[name])
     except CubbydError as error:
         found.fail(error)
     return found
