@@ -27,7 +27,7 @@ from cubbyd.journal.schema import SCHEMA_VERSION, metadata
 from cubbyd.journal.store import DATABASE_NAME, migration_config
 from cubbyd.lifecycle import State
 
-RELEASED = ("0001", "0002", "0003", "0004")
+RELEASED = ("0001", "0002", "0003", "0004", "0005")
 
 HOLDER = """
 import sys, time
