@@ -77,6 +77,7 @@ poll_seconds = 86400
 
 [filing]
 action = "move"
+backlog = "file"
 
 [classifier]
 model = "../cubbyd.model"

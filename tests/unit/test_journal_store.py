@@ -165,7 +165,9 @@ def test_all_files_are_for_the_owner_alone(tmp_path: Path) -> None:
         with state_lock(directory):
             engine = open_database(directory)
             with engine.begin() as connection:
-                connection.execute(sa.text("INSERT INTO folder VALUES ('office', 'INBOX', 1, 0)"))
+                connection.execute(
+                    sa.text("INSERT INTO folder (mailbox, folder, uidvalidity, last_uid) VALUES ('office', 'INBOX', 1, 0)")
+                )
             modes = {file.name: mode_of(file) for file in directory.iterdir()}
             engine.dispose()
     finally:
@@ -300,7 +302,9 @@ def test_the_lock_ends_with_the_process_that_held_it_however_it_ends(directory: 
 def test_a_reader_may_look_while_another_writes(directory: Path) -> None:
     engine = open_database(directory)
     with engine.begin() as connection:
-        connection.execute(sa.text("INSERT INTO folder VALUES ('office', 'INBOX', 1, 0)"))
+        connection.execute(
+            sa.text("INSERT INTO folder (mailbox, folder, uidvalidity, last_uid) VALUES ('office', 'INBOX', 1, 0)")
+        )
         reader = open_database(directory, read_only=True)
         with reader.connect() as other:
             assert other.execute(sa.text("SELECT count(*) FROM folder")).scalar() == 0
