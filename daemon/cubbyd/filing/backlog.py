@@ -73,11 +73,13 @@ class OldMail:
             log.info("old mail is left alone", mailbox=context.name, mails=len(self._uids))
         return replace(mark, backlog_left=len(self._uids))
 
+    def is_wanted(self, mark: Mark) -> bool:
+        """Tell whether there is anything to draw, or to say of what was drawn last."""
+        return self._context.rules.backlog is not Backlog.IGNORE and bool(mark.backlog_left or self._last_draw)
+
     def draw(self, mark: Mark) -> int:
-        """Put the next old mails on record, the newest first; give how many: none where old mail is left alone, or done."""
+        """Put the next old mails on record, the newest first; give how many: none where all of it is done."""
         context = self._context
-        if context.rules.backlog is Backlog.IGNORE or not mark.backlog_left:
-            return 0
         if self._uids is None:
             self.count(mark)
         uids, drawn = self._uids or [], 0
@@ -98,8 +100,8 @@ class OldMail:
     def _pace(self, mark: Mark, drawn: int) -> float | None:
         """Give the seconds that a mail takes, from one draw to the next, new mail in between included."""
         now, last = self._context.clock.monotonic(), self._last_draw
-        self._last_draw = (now, drawn)
-        if last is None or not last[1]:
+        self._last_draw = (now, drawn) if drawn else None
+        if last is None:
             return None
         pace = (now - last[0]) / last[1]
         return pace if mark.backlog_pace is None else (1 - WEIGHT) * mark.backlog_pace + WEIGHT * pace

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock
-from cubbyd.config import Backlog
 from cubbyd.errors import ClassifierUnavailable
 from cubbyd.filing.apply import LOT, file_some
 from cubbyd.filing.backlog import OldMail, begin
@@ -126,9 +125,7 @@ class Filer:
 
         Not after something went wrong: what the server or the classifier refuses today would pile up.
         """
-        if self._rules.backlog is Backlog.IGNORE or context.report.problems or self._should_stop():
-            return False
-        if not (context.mark and context.mark.backlog_left):
+        if context.mark is None or not old_mail.is_wanted(context.mark) or context.report.problems or self._should_stop():
             return False
         before = context.report.found
         mark = self._scan(context, old_mail, full_scan=False)

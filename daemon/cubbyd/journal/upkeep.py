@@ -239,7 +239,7 @@ def _strangers(connection: sqlite3.Connection, mailboxes: Sequence[str]) -> Iter
             yield Finding(
                 is_fault=False,
                 what=f"mailbox {name!r} has {count} mails on record and is not in the configuration",
-                way_out="if it was renamed there, give it its old name: under a new one all its mail is old (backlog in [filing])",
+                way_out="if it was renamed there, give it its old name: under another its mail is old mail ([filing] backlog)",
             )
 
 
