@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from cubbyd.errors import ClassifierError, ClassifierUnavailable, CommandRefused
 from cubbyd.filing import PassReport
 from cubbyd.filing.backlog import DRAWN_AT_ONCE
 from cubbyd.journal import Mark
+from cubbyd.journal.store import DATABASE_NAME
 from cubbyd.lifecycle import State
 from cubbyd.message import ClassifierInput
 from cubbyd.testing import FakeServer, HandClock, WordClassifier
@@ -318,6 +320,23 @@ def test_a_first_start_that_dies_before_it_has_counted_files_no_old_mail(inbox: 
     report = inbox.run(Backlog.IGNORE)
 
     assert (report.found, report.backlog_left) == (0, 2)
+
+
+def test_an_inbox_that_an_older_version_opened_is_read_as_it_was(inbox: Inbox) -> None:
+    """Its state file knows of no old mail: all that is not on record is new, under a new UIDVALIDITY, too."""
+    inbox.deliver("hello 1", "hello 2")
+    inbox.run(Backlog.FILE)
+    with closing(sqlite3.connect(inbox.state / DATABASE_NAME)) as connection, connection:
+        connection.execute("UPDATE folder SET begun_at = NULL, epoch_at = NULL, backlog_uid = 0, backlog_total = 0")
+    inbox.deliver("ill 3", days_ago=30)
+    inbox.run(Backlog.IGNORE)
+    inbox.deliver("ill 4", days_ago=30)
+    inbox.server.renumber("INBOX")
+
+    report = inbox.run(Backlog.IGNORE)
+
+    assert (inbox.lies("INBOX"), inbox.lies("Absence")) == (["hello 1", "hello 2"], ["ill 3", "ill 4"])
+    assert (report.backlog_left, report.classified) == (0, 1)
 
 
 # --- progress ----------------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from cubbyd.errors import EXIT_TRY_LATER, StateError, StateLocked
-from cubbyd.journal import Journal, open_database, state_lock
+from cubbyd.journal import Journal, Mark, open_database, state_lock
 from cubbyd.journal.lock import LOCK_NAME
 from cubbyd.journal.schema import SCHEMA_VERSION, metadata
 from cubbyd.journal.store import DATABASE_NAME, migration_config
@@ -112,6 +112,30 @@ def test_a_state_file_of_every_released_version_still_opens_with_its_mail(direct
 
     assert (record.uid, record.state, record.category, record.keyword) == (20, State.FILED, "billing", "cubbyd-billing")
     assert (record.others, record.stays, record.urgent) == (None, None, None)
+
+
+@pytest.mark.parametrize("version", RELEASED[: RELEASED.index("0005")])
+def test_an_inbox_that_an_older_version_opened_has_no_old_mail(directory: Path, version: str) -> None:
+    engine = sa.create_engine(f"sqlite:///{directory / DATABASE_NAME}")
+    with engine.begin() as connection:
+        alembic.command.upgrade(migration_config(connection), version)
+        connection.execute(sa.text("INSERT INTO folder VALUES ('office', 'INBOX', 7, 20)"))
+    engine.dispose()
+
+    journal = Journal(open_database(directory))
+    mark = journal.mark("office", "INBOX")
+    journal.close()
+
+    assert mark == Mark(
+        uidvalidity=7,
+        last_uid=20,
+        begun_at=None,
+        epoch_at=None,
+        backlog_uid=0,
+        backlog_total=0,
+        backlog_left=0,
+        backlog_pace=None,
+    )
 
 
 def test_todays_version_is_the_last_step_of_the_migrations() -> None:
