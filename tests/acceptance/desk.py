@@ -15,6 +15,7 @@ TEXTS = {
     "billing": ("the invoice for tuition", "a receipt for the payment", "autopay took the payment twice"),
     "pickup": ("grandma collects her at four", "running late for pick-up", "her uncle will collect her"),
 }
+BACKLOG = 'backlog = "file"\n'
 MAIL = b"Subject: sick\r\nFrom: a@example.org\r\n\r\nShe has a fever and stays home today.\r\n"
 
 
@@ -64,11 +65,10 @@ class Desk:
 
 def filing_old_mail(text: str) -> str:
     """Have mail filed that was delivered before the first run, as most tests do it."""
-    key = 'backlog = "file"\n'
     if "[filing]\n" in text:
-        return text.replace("[filing]\n", f"[filing]\n{key}", 1)
+        return text.replace("[filing]\n", f"[filing]\n{BACKLOG}", 1)
     keys, table, tables = text.partition("[")  # the keys belong to the table before
-    return f"{keys}\n[filing]\n{key}\n{table}{tables}"
+    return f"{keys}\n[filing]\n{BACKLOG}\n{table}{tables}"
 
 
 def clean_environment() -> dict[str, str]:
