@@ -19,7 +19,8 @@ from cubbyd.classify.protocol import Prediction
 from cubbyd.config import Backlog
 from cubbyd.errors import ClassifierError, ClassifierUnavailable, CommandRefused
 from cubbyd.filing import PassReport
-from cubbyd.filing.backlog import DRAWN_AT_ONCE
+from cubbyd.filing.apply import LOT
+from cubbyd.filing.backlog import DRAWN_AT_ONCE, FEWEST_AT_ONCE, draw_size
 from cubbyd.journal import Mark
 from cubbyd.journal.store import DATABASE_NAME
 from cubbyd.lifecycle import State
@@ -178,6 +179,13 @@ def test_new_mail_goes_before_old_mail(inbox: Inbox) -> None:
     asked = inbox.classifier.asked
     assert asked.index("invoice, just now") == DRAWN_AT_ONCE, "after the batch in hand, and before the next"
     assert len(asked) == len(set(asked)) == len(subjects) + 1
+
+
+def test_a_draw_is_as_large_as_new_mail_can_wait_for_and_no_larger_than_a_lot() -> None:
+    assert draw_size(None) == DRAWN_AT_ONCE, "nothing is known yet"
+    assert draw_size(0.001) == LOT
+    assert draw_size(0.02) == 100
+    assert draw_size(30.0) == FEWEST_AT_ONCE
 
 
 def test_no_more_is_on_record_than_is_in_hand(inbox: Inbox) -> None:
@@ -352,12 +360,12 @@ def test_progress_and_the_time_left_are_on_record_and_in_the_log_every_minute(tm
         inbox.run(Backlog.FILE)
 
     (middle,) = marks
-    assert (middle.backlog_total, middle.backlog_left) == (500, 200)
-    assert middle.seconds_left == pytest.approx(200.0)
+    assert (middle.backlog_total, middle.backlog_left) == (500, 230)
+    assert middle.seconds_left == pytest.approx(230.0)
     said = [line for line in lines if line["event"].startswith("old mail")]
-    assert [line["event"] for line in said] == ["old mail is counted", *["old mail goes on"] * 5, "old mail is done"]
-    assert [line["left"] for line in said[1:-1]] == [500, 400, 300, 200, 100], "a batch takes 50 s, and is said each minute"
-    assert said[2]["seconds_left"] == 400
+    assert [line["event"] for line in said] == ["old mail is counted", *["old mail goes on"] * 9, "old mail is done"]
+    assert [line["left"] for line in said[1:-1]] == [500, 440, 380, 320, 260, 200, 140, 80, 20]
+    assert said[2]["seconds_left"] == 440
     assert inbox.mark().seconds_left is None, "there is nothing left"
 
 

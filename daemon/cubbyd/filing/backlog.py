@@ -12,13 +12,18 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cubbyd.config import Backlog
+from cubbyd.filing.apply import LOT
 from cubbyd.filing.context import PassContext, log
 from cubbyd.filing.judge import FETCH_AT_ONCE
 from cubbyd.journal import Mark
 
-DRAWN_AT_ONCE = FETCH_AT_ONCE
-"""Old mails between two looks for new mail."""
+SECONDS_A_DRAW = 2.0
+"""How long a new mail may wait behind old mail."""
 
+DRAWN_AT_ONCE = FETCH_AT_ONCE
+"""Old mails between two looks for new mail, until it is known how long one takes."""
+
+FEWEST_AT_ONCE = 10
 SAID_EVERY_SECONDS = 60.0
 WEIGHT = 0.1
 """How much the last draw counts in the pace: it follows a change within some twenty draws."""
@@ -37,6 +42,11 @@ def begin(context: PassContext, mark: Mark) -> int:
     if total:
         log.info("old mail is counted", mailbox=context.name, mails=total, backlog=context.rules.backlog)
     return found
+
+
+def draw_size(pace: float | None) -> int:
+    """Choose how many old mails to draw, by the seconds that one takes: many need few commands, and new mail waits for them."""
+    return min(LOT, max(FEWEST_AT_ONCE, int(SECONDS_A_DRAW / pace))) if pace else DRAWN_AT_ONCE
 
 
 def since(backlog: Backlog | int, mark: Mark) -> datetime | None:
@@ -83,27 +93,28 @@ class OldMail:
         if self._uids is None:
             self.count(mark)
         uids, drawn = self._uids or [], 0
+        pace = self._pace(mark)
+        size = draw_size(pace)
         while uids and not drawn:
-            some = uids[-DRAWN_AT_ONCE:]
-            del uids[-DRAWN_AT_ONCE:]
+            some = uids[-size:]
+            del uids[-size:]
             drawn = context.journal.record_scan(context.name, context.inbox, mark.uidvalidity, some, context.clock.now())
         context.report.found += drawn
-        pace = self._pace(mark, drawn)
+        self._last_draw = (context.clock.monotonic(), drawn) if drawn else None
         self._note(len(uids), pace)
-        self._say(mark, len(uids) + drawn, pace or mark.backlog_pace)
+        self._say(mark, len(uids) + drawn, pace)
         return drawn
 
     def _note(self, left: int, pace: float | None = None) -> None:
         self._context.report.backlog_left = left
         self._context.journal.note_backlog(self._context.name, self._context.inbox, left=left, pace=pace)
 
-    def _pace(self, mark: Mark, drawn: int) -> float | None:
-        """Give the seconds that a mail takes, from one draw to the next, new mail in between included."""
-        now, last = self._context.clock.monotonic(), self._last_draw
-        self._last_draw = (now, drawn) if drawn else None
-        if last is None:
-            return None
-        pace = (now - last[0]) / last[1]
+    def _pace(self, mark: Mark) -> float | None:
+        """Give the seconds that a mail takes, from one draw to the next, new mail in between included; None: not known yet."""
+        if self._last_draw is None:
+            return mark.backlog_pace
+        drawn_at, drawn = self._last_draw
+        pace = (self._context.clock.monotonic() - drawn_at) / drawn
         return pace if mark.backlog_pace is None else (1 - WEIGHT) * mark.backlog_pace + WEIGHT * pace
 
     def _say(self, mark: Mark, left: int, pace: float | None) -> None:
