@@ -77,6 +77,7 @@ poll_seconds = 86400
 
 [filing]
 action = "move"
+backlog = "file"
 
 [classifier]
 model = "../cubbyd.model"
@@ -250,7 +251,7 @@ def run_daemon(config_file: Path) -> OncePass:
         command = [str(CUBBYD), "--config", str(config_file), "run", "--once", "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log) as process:
             peaks: list[float] = []
-            watch = threading.Thread(target=_watch_memory, args=(process.pid, peaks))
+            watch = threading.Thread(target=watch_memory, args=(process.pid, peaks))
             watch.start()
             said, _ = process.communicate()
             seconds = time.perf_counter() - started
@@ -272,7 +273,7 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _watch_memory(pid: int, peaks: list[float]) -> None:
+def watch_memory(pid: int, peaks: list[float]) -> None:
     """Note the peak of a process's memory in MB, twenty times a second, until it ends.
 
     The kernel keeps the peak (VmHWM, proc_pid_status(5)), so no peak is missed but one in the last moment; ru_maxrss of a

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock
-from cubbyd.config import Labels
+from cubbyd.config import Backlog, Labels
 from cubbyd.errors import ClassifierError
 from cubbyd.filing import Filer, PassReport, Rules
 from cubbyd.journal import Journal, Record, open_database
@@ -44,6 +44,7 @@ def rules(
     review: str | None = None,
     attempts: int = 3,
     labels: Labels = Labels.ONE,
+    backlog: Backlog | int = Backlog.FILE,
 ) -> Rules:
     return Rules(
         taxonomy=TAXONOMY,
@@ -54,6 +55,7 @@ def rules(
         label=label,
         review_folder=review,
         labels=labels,
+        backlog=backlog,
     )
 
 

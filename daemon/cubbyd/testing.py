@@ -234,9 +234,10 @@ class FakeMailbox:
         self._command("search")
         return sorted(found for found in self._folder.mails if found > uid)
 
-    def all_uids(self) -> list[int]:
-        """List all mails."""
-        return self.uids_above(0)
+    def all_uids(self, since: datetime | None = None) -> list[int]:
+        """List all mails, or those of late."""
+        mails = self._folder.mails
+        return [uid for uid in self.uids_above(0) if since is None or mails[uid].received_at >= since]
 
     def present(self, uids: Sequence[int]) -> set[int]:
         """Tell which are there."""

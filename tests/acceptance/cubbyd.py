@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.acceptance.desk import filing_old_mail
 from tests.dovecot import PASSWORD, Dovecot
 
 EXAMPLES = {
@@ -71,7 +72,7 @@ class Cubbyd:
         tls = f'host = "localhost"\nport = {self._server.tls_port}\nca_file = "{self._server.certificate}"'
         self.config.write_text(
             f'[mailboxes.office]\n{mailbox or tls}\nusername = "{self._user}"\npassword_file = "password"\npoll_seconds = 5\n'
-            f'[classifier]\nmodel = "cubbyd.model"\n[state]\ndirectory = "state"\n{more}\n{CATEGORIES}'
+            f'[classifier]\nmodel = "cubbyd.model"\n[state]\ndirectory = "state"\n{filing_old_mail(more)}\n{CATEGORIES}'
         )
 
     def __call__(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:

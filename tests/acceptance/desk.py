@@ -15,6 +15,7 @@ TEXTS = {
     "billing": ("the invoice for tuition", "a receipt for the payment", "autopay took the payment twice"),
     "pickup": ("grandma collects her at four", "running late for pick-up", "her uncle will collect her"),
 }
+BACKLOG = 'backlog = "file"\n'
 MAIL = b"Subject: sick\r\nFrom: a@example.org\r\n\r\nShe has a fever and stays home today.\r\n"
 
 
@@ -34,7 +35,7 @@ class Desk:
         tables = [
             f'[mailboxes.office]\nhost = "127.0.0.1"\nport = {self.port}\nsecurity = "plain"\nusername = "office"\n{mailbox}',
             '[state]\ndirectory = "state"',
-            text,
+            filing_old_mail(text),
             *(
                 f'[[categories]]\nid = "{id_}"\ncode = {code}\nname = "{id_.title()}"'
                 for code, id_ in enumerate(categories.split(), 1)
@@ -60,6 +61,14 @@ class Desk:
         assert done.returncode == code, done
         assert "lettuce" not in done.stdout + done.stderr
         return done
+
+
+def filing_old_mail(text: str) -> str:
+    """Have mail filed that was delivered before the first run, as most tests do it."""
+    if "[filing]\n" in text:
+        return text.replace("[filing]\n", f"[filing]\n{BACKLOG}", 1)
+    keys, table, tables = text.partition("[")  # the keys belong to the table before
+    return f"{keys}\n[filing]\n{BACKLOG}\n{table}{tables}"
 
 
 def clean_environment() -> dict[str, str]:

@@ -115,7 +115,7 @@ def test_the_second_of_a_cascade_decides_what_the_first_cannot_know(cubbyd: Cubb
 def test_a_disagreement_is_held_for_review_with_its_reason(cubbyd: Cubbyd, outside: Outside) -> None:
     choose(cubbyd, "ensemble")
     text = cubbyd.config.read_text().replace("members =", "review_on_disagreement = true\nmembers =")
-    cubbyd.config.write_text(text + '\n[filing]\nunsure = "review"\n')
+    cubbyd.config.write_text(text.replace("[filing]\n", '[filing]\nunsure = "review"\n'))
     deliver(outside)
 
     done = cubbyd("run", "--once", "--json")

@@ -87,7 +87,7 @@ def test_a_refused_mail_goes_to_people_with_a_star_and_the_others_are_filed(
     cubbyd: Hosted, outside: Outside, standin: Standin
 ) -> None:
     cubbyd.choose(standin)
-    cubbyd.config.write_text(cubbyd.config.read_text() + '\n[filing]\nunsure = "review"\n')
+    cubbyd.config.write_text(cubbyd.config.read_text().replace("[filing]\n", '[filing]\nunsure = "review"\n'))
     deliver(outside, "the invoice for Noah", "Emma is ill")
     standin.then(Fault.refusal())
 

@@ -168,7 +168,7 @@ def test_a_mail_of_several_labels_has_all_their_keywords(
 ) -> None:
     cubbyd = choose(tmp_path, dovecot, user, standin, "local", with_rules=False)
     text = cubbyd.config.read_text().replace('kind = "local"\n', 'kind = "local"\nlabels = "many"\n')
-    cubbyd.config.write_text(text + '\n[filing]\naction = "move+label"\n')
+    cubbyd.config.write_text(text.replace("[filing]\n", '[filing]\naction = "move+label"\n'))
     examples = write_examples(tmp_path / "examples.jsonl")
     lines = examples.read_text().splitlines()
     both = [

@@ -32,7 +32,7 @@ def desk(tmp_path: Path) -> Desk:
     file.write_bytes(empty_state())
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(FILED)
-        connection.execute("INSERT INTO folder VALUES ('office', 'INBOX', 7, 20)")
+        connection.execute("INSERT INTO folder (mailbox, folder, uidvalidity, last_uid) VALUES ('office', 'INBOX', 7, 20)")
     return made
 
 

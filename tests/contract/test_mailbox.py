@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from imapclient import IMAPClient
@@ -16,7 +17,7 @@ from tests.mail import RECEIVED, mail
 from cubbyd.config import MailboxSection
 from cubbyd.demo.server import embedded_server
 from cubbyd.errors import CommandRefused
-from cubbyd.mailbox import Account, Mailbox, open_mailbox
+from cubbyd.mailbox import Account, Mailbox, open_mailbox, session
 from cubbyd.testing import FakeServer
 
 INBOX = "INBOX"
@@ -27,8 +28,11 @@ class Rig:
     """A server with one account: how to connect to it as cubbyd, and how to act on it as somebody else."""
 
     connect: Callable[[], Mailbox]
-    deliver: Callable[[bytes], None]
+    deliver_at: Callable[[bytes, datetime], None]
     keeps_keywords: bool = True
+
+    def deliver(self, raw: bytes) -> None:
+        self.deliver_at(raw, RECEIVED)
 
 
 def account(host: str, port: int, user: str, password: str, security: str = "plain") -> Account:
@@ -38,7 +42,7 @@ def account(host: str, port: int, user: str, password: str, security: str = "pla
 
 def fake() -> Rig:
     server = FakeServer()
-    return Rig(server.connect, lambda raw: void(server.deliver(raw, RECEIVED)))
+    return Rig(server.connect, lambda raw, received: void(server.deliver(raw, received)))
 
 
 def void(_: object) -> None:
@@ -54,7 +58,7 @@ def real(stack: ExitStack, who: Account, *, keeps_keywords: bool = True) -> Rig:
         stack.callback(mailbox.close)
         return mailbox
 
-    return Rig(connect, lambda raw: void(client.append(INBOX, raw, (), RECEIVED)), keeps_keywords)
+    return Rig(connect, lambda raw, received: void(client.append(INBOX, raw, (), received)), keeps_keywords)
 
 
 @pytest.fixture(params=["fake", *(layout.name for layout in LAYOUTS), "pymap"])
@@ -81,6 +85,32 @@ def test_new_mail_is_found_above_the_watermark_and_nothing_below_it(rig: Rig) ->
     assert mailbox.uids_above(0) == [first, second]
     assert mailbox.uids_above(first) == [second]
     assert mailbox.uids_above(second) == []
+
+
+def test_mail_that_comes_while_the_folder_is_open_is_found(rig: Rig) -> None:
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=True)
+    rig.deliver(mail("just now"))
+    assert len(mailbox.uids_above(0)) == 1
+
+
+@pytest.mark.parametrize("window", [1, 20_000], ids=["small windows", "one window"])
+def test_mail_of_late_is_told_from_older_mail_to_the_second(
+    rig: Rig, window: int, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    if window == 1 and "pymap" in request.node.name:
+        pytest.skip("pymap takes sequence numbers for UIDs")
+    monkeypatch.setattr(session, "SEARCH_WINDOW", window)
+    for ago in (timedelta(days=40), timedelta(days=1), timedelta(seconds=1), timedelta(), timedelta(days=-5)):
+        rig.deliver_at(mail("one"), RECEIVED - ago)
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=True)
+    uids = mailbox.all_uids()
+    assert len(uids) == 5
+    assert mailbox.all_uids(RECEIVED) == uids[3:]
+    assert mailbox.all_uids(RECEIVED.astimezone(timezone(timedelta(hours=14)))) == uids[3:]
+    assert mailbox.all_uids(RECEIVED - timedelta(days=41)) == uids
+    assert mailbox.all_uids(RECEIVED + timedelta(days=9)) == []
 
 
 def test_an_empty_inbox_has_no_mail(rig: Rig) -> None:

@@ -29,7 +29,7 @@ MAILS = {
     "no milk": "Meals",
     "hello": "INBOX",  # no category is sure enough
 }
-COMMITS = ("open_folder", "record_scan", "claim", "identify", "advance", "postpone", "release")
+COMMITS = ("open_folder", "record_scan", "begin", "note_backlog", "claim", "identify", "advance", "postpone", "release")
 
 
 class Death(BaseException):

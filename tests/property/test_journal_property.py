@@ -123,8 +123,8 @@ class JournalMachine(RuleBasedStateMachine):
     @rule()
     def renumber(self) -> None:
         self.uidvalidity += 1
-        watermark, is_new_epoch = self.journal.open_folder(MAILBOX, FOLDER, self.uidvalidity, self.tick())
-        assert (watermark, is_new_epoch) == (0, True)
+        mark = self.journal.open_folder(MAILBOX, FOLDER, self.uidvalidity, self.tick())
+        assert (mark.last_uid, mark.backlog_uid, mark.is_first_epoch) == (0, None, False)
         self.states |= {id_: State.VOID for id_, state in self.states.items() if state in VOIDABLE}
 
     @rule()
@@ -151,7 +151,7 @@ class JournalMachine(RuleBasedStateMachine):
     @invariant()
     def the_watermark_is_the_highest_uid(self) -> None:
         highest = max((uid for uidvalidity, uid in self.ids if uidvalidity == self.uidvalidity), default=0)
-        assert self.journal.open_folder(MAILBOX, FOLDER, self.uidvalidity, self.now) == (highest, False)
+        assert self.journal.open_folder(MAILBOX, FOLDER, self.uidvalidity, self.now).last_uid == highest
 
 
 JournalMachine.TestCase.settings = settings(

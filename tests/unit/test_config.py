@@ -54,6 +54,9 @@ def test_a_key_like_no_other_gets_the_list_of_those_allowed(file: Path) -> None:
     [
         ("[filing]\naction = 'moove'", "filing.action", "'moove'", "'move', 'label', 'move+label' or 'observe'"),
         ("[filing]\naction = 7", "filing.action", "7", "'move', 'label', 'move+label' or 'observe'"),
+        ("[filing]\nbacklog = 'all'", "filing.backlog", "'all'", 'give "ignore", "file", or a number of days, 1 to 36,500'),
+        ("[filing]\nbacklog = 0", "filing.backlog", "0", 'give "ignore", "file", or a number of days, 1 to 36,500'),
+        ("[filing]\nbacklog = true", "filing.backlog", "True", 'give "ignore", "file", or a number of days, 1 to 36,500'),
         ("[filing]\nunsure = 'ask'", "filing.unsure", "'ask'", "'stay' or 'review'"),
         ("[classifier]\nthreshold = 1.5", "classifier.threshold", "1.5", "less than or equal to 1"),
         ("[classifier]\nthreshold = nan", "classifier.threshold", "nan", "less than or equal to 1"),

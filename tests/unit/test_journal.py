@@ -90,12 +90,12 @@ def test_nothing_found_is_nothing_to_record(journal: Journal) -> None:
 
 
 def test_the_watermark_is_the_highest_uid_on_record(journal: Journal) -> None:
-    assert journal.open_folder("office", "INBOX", 7, NOW) == (0, False)
+    assert journal.open_folder("office", "INBOX", 7, NOW).last_uid == 0
     scan(journal, 10, 30, 20)
-    assert journal.open_folder("office", "INBOX", 7, NOW) == (30, False)
+    assert journal.open_folder("office", "INBOX", 7, NOW).last_uid == 30
 
     scan(journal, 15)  # a full scan finds one that was overlooked
-    assert journal.open_folder("office", "INBOX", 7, NOW) == (30, False)
+    assert journal.open_folder("office", "INBOX", 7, NOW).last_uid == 30
 
 
 def test_mailboxes_and_folders_have_watermarks_and_mail_of_their_own(journal: Journal) -> None:
@@ -105,8 +105,8 @@ def test_mailboxes_and_folders_have_watermarks_and_mail_of_their_own(journal: Jo
     assert journal.record_scan("office", "Other", 7, [1, 2], NOW) == 2, "a UID means its folder alone"
 
     assert journal.counts("kitchen") == {State.SEEN: 1}
-    assert journal.open_folder("kitchen", "INBOX", 7, NOW) == (1, False)
-    assert journal.open_folder("office", "INBOX", 7, NOW) == (2, False)
+    assert journal.open_folder("kitchen", "INBOX", 7, NOW).last_uid == 1
+    assert journal.open_folder("office", "INBOX", 7, NOW).last_uid == 2
 
 
 def test_a_new_uidvalidity_voids_the_mail_that_waits_and_no_other(journal: Journal) -> None:
@@ -119,7 +119,7 @@ def test_a_new_uidvalidity_voids_the_mail_that_waits_and_no_other(journal: Journ
     step(journal, State.QUARANTINED, id=7)
     step(journal, State.GONE, id=8)
 
-    assert journal.open_folder("office", "INBOX", 8, NOW + MINUTE) == (0, True)
+    assert journal.open_folder("office", "INBOX", 8, NOW + MINUTE).last_uid == 0
 
     assert journal.counts("office") == {
         State.VOID: 3,  # seen, decided, quarantined
@@ -129,7 +129,7 @@ def test_a_new_uidvalidity_voids_the_mail_that_waits_and_no_other(journal: Journ
         State.HELD: 1,
         State.GONE: 1,
     }
-    assert journal.open_folder("office", "INBOX", 8, NOW) == (0, False), "it is new but once"
+    assert journal.open_folder("office", "INBOX", 8, NOW).last_uid == 0
     assert scan(journal, 1, 2, uidvalidity=8) == 2, "the same numbers are other mails now"
 
 

@@ -21,13 +21,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from cubbyd.errors import EXIT_TRY_LATER, StateError, StateLocked
-from cubbyd.journal import Journal, open_database, state_lock
+from cubbyd.journal import Journal, Mark, open_database, state_lock
 from cubbyd.journal.lock import LOCK_NAME
 from cubbyd.journal.schema import SCHEMA_VERSION, metadata
 from cubbyd.journal.store import DATABASE_NAME, migration_config
 from cubbyd.lifecycle import State
 
-RELEASED = ("0001", "0002", "0003", "0004")
+RELEASED = ("0001", "0002", "0003", "0004", "0005")
 
 HOLDER = """
 import sys, time
@@ -114,6 +114,30 @@ def test_a_state_file_of_every_released_version_still_opens_with_its_mail(direct
     assert (record.others, record.stays, record.urgent) == (None, None, None)
 
 
+@pytest.mark.parametrize("version", RELEASED[: RELEASED.index("0005")])
+def test_an_inbox_that_an_older_version_opened_has_no_old_mail(directory: Path, version: str) -> None:
+    engine = sa.create_engine(f"sqlite:///{directory / DATABASE_NAME}")
+    with engine.begin() as connection:
+        alembic.command.upgrade(migration_config(connection), version)
+        connection.execute(sa.text("INSERT INTO folder VALUES ('office', 'INBOX', 7, 20)"))
+    engine.dispose()
+
+    journal = Journal(open_database(directory))
+    mark = journal.mark("office", "INBOX")
+    journal.close()
+
+    assert mark == Mark(
+        uidvalidity=7,
+        last_uid=20,
+        begun_at=None,
+        epoch_at=None,
+        backlog_uid=0,
+        backlog_total=0,
+        backlog_left=0,
+        backlog_pace=None,
+    )
+
+
 def test_todays_version_is_the_last_step_of_the_migrations() -> None:
     assert ScriptDirectory.from_config(migration_config()).get_heads() == [SCHEMA_VERSION]
 
@@ -165,7 +189,9 @@ def test_all_files_are_for_the_owner_alone(tmp_path: Path) -> None:
         with state_lock(directory):
             engine = open_database(directory)
             with engine.begin() as connection:
-                connection.execute(sa.text("INSERT INTO folder VALUES ('office', 'INBOX', 1, 0)"))
+                connection.execute(
+                    sa.text("INSERT INTO folder (mailbox, folder, uidvalidity, last_uid) VALUES ('office', 'INBOX', 1, 0)")
+                )
             modes = {file.name: mode_of(file) for file in directory.iterdir()}
             engine.dispose()
     finally:
@@ -300,7 +326,9 @@ def test_the_lock_ends_with_the_process_that_held_it_however_it_ends(directory: 
 def test_a_reader_may_look_while_another_writes(directory: Path) -> None:
     engine = open_database(directory)
     with engine.begin() as connection:
-        connection.execute(sa.text("INSERT INTO folder VALUES ('office', 'INBOX', 1, 0)"))
+        connection.execute(
+            sa.text("INSERT INTO folder (mailbox, folder, uidvalidity, last_uid) VALUES ('office', 'INBOX', 1, 0)")
+        )
         reader = open_database(directory, read_only=True)
         with reader.connect() as other:
             assert other.execute(sa.text("SELECT count(*) FROM folder")).scalar() == 0

@@ -12,7 +12,7 @@ import click
 from cubbyd.classify.protocol import Classifier
 from cubbyd.cli.member import describe_classifier, members_of
 from cubbyd.cli.output import say_json, say_threshold
-from cubbyd.config import Config, find_config, load_config
+from cubbyd.config import Backlog, Config, find_config, load_config
 from cubbyd.errors import EXIT_CONFIG, EXIT_FAILED, CubbydError
 from cubbyd.mailbox import Account, Mailbox, open_mailbox
 from cubbyd.taxonomy import Category, CategoryId
@@ -245,4 +245,12 @@ def _prospect(config: Config, count: int) -> str:
         "move": "be moved to their category's folder",
         "move+label": "get their category's keyword and be moved to its folder",
     }[config.filing.action]
-    return f"{count} mails of the inbox, but for those handled before, would {does}; unsure ones would be held"
+    unsure = "unsure ones would be held"
+    match config.filing.backlog:
+        case Backlog.FILE:
+            return f"{count} mails of the inbox, but for those handled before, would {does}; {unsure}"
+        case Backlog.IGNORE:
+            before = 'is left alone (backlog = "ignore" in [filing])'
+        case days:
+            before = f"is left alone where it came more than {days} days earlier (backlog in [filing])"
+    return f"new mail would {does}; {unsure}; what was in the inbox before cubbyd first opened it {before}"

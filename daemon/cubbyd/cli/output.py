@@ -87,7 +87,12 @@ def age(moment: datetime | None, now: datetime) -> str:
     """Say how long ago something was."""
     if moment is None:
         return "-"
-    seconds = max(0, int((now - moment) / timedelta(seconds=1)))
+    return span((now - moment) / timedelta(seconds=1))
+
+
+def span(seconds: float) -> str:
+    """Say how long something takes, in the largest unit that gives two or more."""
+    seconds = max(0, int(seconds))
     for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds // length} {unit}"

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from cubbyd.cli.output import age, console, local_time, say_json, table
+from cubbyd.cli.output import age, console, local_time, say_json, span, table
 from cubbyd.clock import SystemClock
-from cubbyd.config import Config, FilingAction, find_config, load_config
+from cubbyd.config import Backlog, Config, FilingAction, find_config, load_config
 from cubbyd.errors import EXIT_FAILED
 from cubbyd.journal import Journal, is_locked, open_database
 from cubbyd.lifecycle import SETTLED, UNFINISHED, WAITING, State
@@ -44,7 +44,9 @@ def command(config_file: Path | None, *, health: bool, max_wait: int, as_json: b
     try:
         longest_wait = timedelta(minutes=max_wait)
         facts = [
-            _facts(journal, name) | _trouble(config, journal, name, now, longest_wait, is_running=is_running)
+            _facts(journal, name)
+            | _old_mail(config, journal, name)
+            | _trouble(config, journal, name, now, longest_wait, is_running=is_running)
             for name in config.mailboxes
         ]
     finally:
@@ -101,6 +103,17 @@ def _facts(journal: Journal, name: str) -> dict[str, Any]:
     }
 
 
+def _old_mail(config: Config, journal: Journal, name: str) -> dict[str, Any]:
+    """Tell of what was in the inbox before cubbyd first opened it."""
+    mark = journal.mark(name, config.mailboxes[name].inbox)
+    return {
+        "backlog": config.filing.backlog,
+        "old_mail_total": (mark and mark.backlog_total) or 0,
+        "old_mail_left": (mark and mark.backlog_left) or 0,
+        "old_mail_seconds_left": None if mark is None or mark.seconds_left is None else round(mark.seconds_left),
+    }
+
+
 def _trouble(
     config: Config, journal: Journal, name: str, now: datetime, longest_wait: timedelta, *, is_running: bool
 ) -> dict[str, Any]:
@@ -134,6 +147,18 @@ def _say_trouble(mailbox: dict[str, Any], now: datetime) -> bool:
     return True
 
 
+def _say_old_mail(mailbox: dict[str, Any]) -> None:
+    left, total, seconds = mailbox["old_mail_left"], mailbox["old_mail_total"], mailbox["old_mail_seconds_left"]
+    if not left:
+        return
+    if mailbox["backlog"] == Backlog.IGNORE:
+        text = f'{left:,} mails were there before cubbyd and are left alone; backlog = "file" in [filing] has them filed.'
+    else:
+        text = f"{left:,} of {max(total, left):,} mails that were there before cubbyd are still to be filed"
+        text += f", about {span(seconds)}." if seconds else "."
+    click.echo(f"{mailbox['mailbox']}: {text}")
+
+
 def _ago(moment: datetime | None, now: datetime) -> str:
     return "never" if moment is None else f"{age(moment, now)} ago"
 
@@ -143,6 +168,7 @@ def _explain(mailbox: dict[str, Any], now: datetime) -> None:
     if not _say_trouble(mailbox, now) and mailbox["error"]:
         since = f"since {local_time(mailbox['failing_since'])} ({age(mailbox['failing_since'], now)})"
         click.echo(f"{name} is failing {since}: {mailbox['error']}")
+    _say_old_mail(mailbox)
     if mailbox["quarantined"]:
         click.echo(
             f"{name}: {mailbox['quarantined']} quarantined, still in the inbox: `cubbyd history --state quarantined` says why; "

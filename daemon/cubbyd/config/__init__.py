@@ -12,6 +12,7 @@ from cubbyd.config.embeddings import EmbeddingServerSection, EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.load import find_config, load_config
 from cubbyd.config.model import (
+    Backlog,
     CategorySection,
     ClassifierSection,
     Config,
@@ -31,6 +32,7 @@ from cubbyd.config.rules import RuleSection, UrgentSection
 from cubbyd.config.secret import read_api_key, read_password
 
 __all__ = [
+    "Backlog",
     "CascadeSection",
     "CategorySection",
     "ClassifierSection",

@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, PrivateAttr, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from cubbyd.config.composite import CascadeSection, EnsembleSection, HierarchicalSection, Member, ShortlistSection
@@ -26,6 +26,7 @@ KEYWORD_PREFIX = "cubbyd-"
 MODEL_NAME = "cubbyd.model"
 FEWEST_CATEGORIES = 2
 LONGEST_KEPT_DAYS = 36_500
+LONGEST_BACKLOG_DAYS = 36_500
 ID_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,39}$"
 
 
@@ -71,6 +72,20 @@ class Unsure(StrEnum):
 
     STAY = "stay"  # in the inbox
     REVIEW = "review"  # into the review folder
+
+
+class Backlog(StrEnum):
+    """What is done with mail that was in an inbox before cubbyd first opened it."""
+
+    IGNORE = "ignore"  # it is left alone
+    FILE = "file"  # all of it is filed, after new mail
+
+
+def _backlog(value: Any) -> Any:
+    is_days = type(value) is int and 1 <= value <= LONGEST_BACKLOG_DAYS
+    if not is_days and value not in tuple(Backlog):
+        raise ValueError(f'give "ignore", "file", or a number of days, 1 to {LONGEST_BACKLOG_DAYS:_}'.replace("_", ","))
+    return value
 
 
 class MailboxSection(Section):
@@ -135,6 +150,7 @@ class FilingSection(Section):
     review_folder: FolderName = "Review"
     folder_prefix: OptionalFolderName = ""
     flag_urgent: Switch = True
+    backlog: Annotated[Backlog | Whole, BeforeValidator(_backlog)] = Backlog.IGNORE
 
     def path(self, folder: str) -> str:
         """Put a folder of the configuration under the prefix."""

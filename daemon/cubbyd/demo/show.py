@@ -75,6 +75,7 @@ poll_seconds = 10
 [filing]
 action = "move"
 unsure = "review"
+backlog = "file"
 
 {classifier}
 [state]

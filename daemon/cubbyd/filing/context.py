@@ -13,7 +13,7 @@ from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock
 from cubbyd.errors import CubbydError
 from cubbyd.filing.plan import Rules
-from cubbyd.journal import Journal, Record
+from cubbyd.journal import Journal, Mark, Record
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import FolderStatus, Mailbox
 
@@ -35,6 +35,8 @@ class PassReport:
     problems: list[CubbydError] = field(default_factory=list)
     """What went wrong without ending the pass."""
     was_stopped: bool = False
+    backlog_left: int = 0
+    """Old mails that are left alone, or are still to be filed, as far as the pass looked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class PassContext:
     """The inbox as it was opened."""
     targets: dict[str, FolderStatus] = field(default_factory=dict)
     """Folders that are known to exist, with a lower bound of their UIDNEXT."""
+    mark: Mark | None = None
+    """How far the inbox was read, once it was looked at."""
     report: PassReport = field(default_factory=PassReport)
     _run: int | None = None
 

@@ -8,12 +8,13 @@ from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock
 from cubbyd.errors import ClassifierUnavailable
 from cubbyd.filing.apply import LOT, file_some
+from cubbyd.filing.backlog import OldMail, begin
 from cubbyd.filing.context import PassContext, PassReport
 from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, PART_OUTAGE, judge_some
 from cubbyd.filing.plan import Rules
 from cubbyd.filing.recover import recover
 from cubbyd.filing.undo import UndoContext, finish
-from cubbyd.journal import Change, Journal
+from cubbyd.journal import Change, Journal, Mark
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import Mailbox
 
@@ -63,19 +64,30 @@ class Filer:
         context.report.problems += begun.problems
         if not self._rules.observe:
             recover(context)
-        self._scan(context, full_scan=full_scan)
-        self._work(context)
+        old_mail = OldMail(context)
+        self._scan(context, old_mail, full_scan=full_scan)
+        self._work(context, old_mail)
         context.report.was_stopped = self._should_stop()
         return context.report
 
-    def _scan(self, context: PassContext, *, full_scan: bool) -> None:
-        now, uidvalidity = self._clock.now(), context.status.uidvalidity
-        last_uid, has_changed = self._journal.open_folder(self._name, self._inbox, uidvalidity, now)
-        uids = context.mailbox.all_uids() if full_scan or has_changed or last_uid == 0 else context.mailbox.uids_above(last_uid)
-        context.report.found += self._journal.record_scan(self._name, self._inbox, uidvalidity, uids, now)
+    def _scan(self, context: PassContext, old_mail: OldMail, *, full_scan: bool) -> Mark:
+        """Put new mail on record, and on the way what is old mail in an inbox that was not opened before."""
+        name, inbox, now = self._name, self._inbox, self._clock.now()
+        mark = self._journal.open_folder(name, inbox, context.status.uidvalidity, now)
+        is_new = mark.backlog_uid is None
+        if is_new:
+            context.report.found += begin(context, mark)
+            mark = self._journal.open_folder(name, inbox, mark.uidvalidity, now)
+        uids = context.mailbox.all_uids() if full_scan else context.mailbox.uids_above(mark.last_uid)
+        new = [uid for uid in uids if uid > (mark.backlog_uid or 0)]
+        context.report.found += self._journal.record_scan(name, inbox, mark.uidvalidity, new, now)
         if full_scan:
-            self._journal.note_left(self._name, self._inbox, uidvalidity, uids, now)
+            self._journal.note_left(name, inbox, mark.uidvalidity, uids, now)
             self._let_go(context)
+        if full_scan or is_new:
+            mark = old_mail.count(mark, uids if full_scan else None)
+        context.mark = mark
+        return mark
 
     def _let_go(self, context: PassContext) -> None:
         """Settle quarantined mail that a person has taken out of the inbox: nobody waits for it any more."""
@@ -86,8 +98,8 @@ class Filer:
         for one in gone:
             context.note(one, State.GONE)
 
-    def _work(self, context: PassContext) -> None:
-        """Judge and file in turns, so that filing begins early and new mail is met on the way."""
+    def _work(self, context: PassContext, old_mail: OldMail) -> None:
+        """Judge and file in turns, so that filing begins early and new mail is met on the way; old mail waits for all other."""
         is_answering = True
         while not self._should_stop():
             judged = 0
@@ -102,11 +114,22 @@ class Filer:
                 if some < 1:
                     break
             filed = 0 if self._rules.observe else file_some(context)
-            if not judged and not filed:
-                break
             if judged >= FETCH_AT_ONCE:
-                self._scan(context, full_scan=False)
+                self._scan(context, old_mail, full_scan=False)
+            elif not judged and not filed and not self._find_more(context, old_mail):
+                break
         if context.report.classified:
             self._journal.release(self._name, OUTAGE)
         if context.report.has_recovered:
             self._journal.release(self._name, PART_OUTAGE)
+
+    def _find_more(self, context: PassContext, old_mail: OldMail) -> bool:
+        """Where nothing waits any more: look for new mail once more, and where there is none, draw old mail.
+
+        Not after something went wrong: what the server or the classifier refuses today would pile up.
+        """
+        if context.mark is None or not old_mail.is_wanted(context.mark) or context.report.problems or self._should_stop():
+            return False
+        before = context.report.found
+        mark = self._scan(context, old_mail, full_scan=False)
+        return context.report.found > before or old_mail.draw(mark) > 0

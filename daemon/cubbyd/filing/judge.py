@@ -123,7 +123,7 @@ def _take_over(context: PassContext, records: Sequence[Record]) -> list[Record]:
     new: list[Record] = []
     changes: list[Change] = []
     for record in records:
-        change = inherit(record, sightings.get(record.fingerprint, ())) if record.fingerprint else None
+        change = inherit(_as_found(context, record), sightings.get(record.fingerprint, ())) if record.fingerprint else None
         if change is None:
             new.append(record)
         else:
@@ -131,6 +131,14 @@ def _take_over(context: PassContext, records: Sequence[Record]) -> list[Record]:
             context.note(record, change.to)
     context.journal.advance(changes, context.clock.now())
     return new
+
+
+def _as_found(context: PassContext, record: Record) -> Record:
+    """Say of old mail since when it lies there: longer than it is on record, and nobody put it back."""
+    mark = context.mark
+    if mark is None or mark.epoch_at is None or record.uid > (mark.backlog_uid or 0):
+        return record
+    return replace(record, seen_at=min(record.seen_at, mark.epoch_at))
 
 
 def _judge(context: PassContext, records: Sequence[Record], fetched: dict[int, RawMessage]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cubbyd.config import Config, FilingAction, Labels, Unsure
+from cubbyd.config import Backlog, Config, FilingAction, Labels, Unsure
 from cubbyd.filing.decision import Decision, Hold
 from cubbyd.taxonomy import CategoryId, Taxonomy
 
@@ -53,6 +53,8 @@ class Rules:
     """How many categories a mail can have."""
     flag_urgent: bool = True
     """Whether mail that a person should look at soon is flagged."""
+    backlog: Backlog | int = Backlog.IGNORE
+    """What is done with mail that was there before cubbyd was; a number: what came in so many days before is filed."""
 
 
 def rules_of(config: Config, *, observe: bool = False, thresholds: Mapping[CategoryId, float] | None = None) -> Rules:
@@ -71,6 +73,7 @@ def rules_of(config: Config, *, observe: bool = False, thresholds: Mapping[Categ
         label=action in (FilingAction.LABEL, FilingAction.MOVE_LABEL),
         review_folder=config.review_folder if config.filing.unsure is Unsure.REVIEW else None,
         flag_urgent=config.filing.flag_urgent,
+        backlog=config.filing.backlog,
     )
 
 

@@ -2,13 +2,14 @@
 
 from cubbyd.journal.journal import Journal
 from cubbyd.journal.lock import is_locked
-from cubbyd.journal.record import MARKED_DELETED, Change, PollOutcome, Record, Selection, Undo, Wait
+from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
 from cubbyd.journal.store import open_database, state_lock
 
 __all__ = [
     "MARKED_DELETED",
     "Change",
     "Journal",
+    "Mark",
     "PollOutcome",
     "Record",
     "Selection",

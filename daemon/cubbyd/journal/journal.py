@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from cubbyd.errors import IllegalTransition
-from cubbyd.journal.record import MARKED_DELETED, Change, PollOutcome, Record, Selection, Undo, Wait
+from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
 from cubbyd.journal.schema import folder, message, poll, undo
 from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
@@ -24,6 +24,9 @@ PARAMETERS_AT_ONCE = 500
 
 LONGEST_ERROR = 300
 """Characters of an error that are kept."""
+
+MARK = [column for column in folder.c if column.name not in ("mailbox", "folder")]
+"""The columns of a Mark."""
 
 
 class Journal:
@@ -39,33 +42,56 @@ class Journal:
 
     # --- finding mail ------------------------------------------------------------------------------------------------
 
-    def open_folder(self, mailbox: str, name: str, uidvalidity: int, now: datetime) -> tuple[int, bool]:
-        """Begin a scan: give the highest UID known, and whether UIDVALIDITY has changed since the last one.
+    def open_folder(self, mailbox: str, name: str, uidvalidity: int, now: datetime) -> Mark:
+        """Begin a scan: give how far the inbox was read.
 
         A changed UIDVALIDITY makes the old UIDs void (RFC 9051, 2.3.1.1): waiting mail of the old epoch becomes VOID and
-        is found again by its fingerprint.
+        is found again by its fingerprint, and what was there before must be told from what is new once more (`begin`).
         """
+        here = folder.c.mailbox == mailbox, folder.c.folder == name
         with self._engine.begin() as connection:
-            row = connection.execute(
-                sa.select(folder.c.uidvalidity, folder.c.last_uid).where(folder.c.mailbox == mailbox, folder.c.folder == name)
-            ).one_or_none()
+            row = connection.execute(sa.select(*MARK).where(*here)).mappings().one_or_none()
+            if row is not None and row["uidvalidity"] == uidvalidity:
+                return Mark(**row)
+            epoch = {"uidvalidity": uidvalidity, "last_uid": 0, "epoch_at": now}
             if row is None:
-                connection.execute(folder.insert().values(mailbox=mailbox, folder=name, uidvalidity=uidvalidity, last_uid=0))
-                return 0, False
-            if row.uidvalidity == uidvalidity:
-                return row.last_uid, False
-            connection.execute(
-                message.update()
-                .where(message.c.mailbox == mailbox, message.c.folder == name, message.c.uidvalidity != uidvalidity)
-                .where(message.c.state.in_(VOIDABLE))
-                .values(state=State.VOID, changed_at=now)
-            )
+                connection.execute(folder.insert().values(mailbox=mailbox, folder=name, begun_at=now, **epoch))
+            else:
+                connection.execute(
+                    message.update()
+                    .where(message.c.mailbox == mailbox, message.c.folder == name, message.c.uidvalidity != uidvalidity)
+                    .where(message.c.state.in_(VOIDABLE))
+                    .values(state=State.VOID, changed_at=now)
+                )
+                connection.execute(folder.update().where(*here).values(backlog_uid=None, **epoch))
+            return Mark(**connection.execute(sa.select(*MARK).where(*here)).mappings().one())
+
+    def mark(self, mailbox: str, name: str) -> Mark | None:
+        """Tell how far an inbox was read; None where it was never opened."""
+        query = sa.select(*MARK).where(folder.c.mailbox == mailbox, folder.c.folder == name)
+        with self._engine.connect() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+        return None if row is None else Mark(**row)
+
+    def begin(self, mailbox: str, name: str, *, backlog_uid: int, total: int) -> None:
+        """Put on record up to which UID an inbox held old mail when it was opened, and how many; what is read next is above."""
+        with self._engine.begin() as connection:
             connection.execute(
                 folder.update()
                 .where(folder.c.mailbox == mailbox, folder.c.folder == name)
-                .values(uidvalidity=uidvalidity, last_uid=0)
+                .values(
+                    last_uid=sa.func.max(folder.c.last_uid, backlog_uid),
+                    backlog_uid=backlog_uid,
+                    backlog_total=total,
+                    backlog_left=total,
+                )
             )
-            return 0, True
+
+    def note_backlog(self, mailbox: str, name: str, *, left: int, pace: float | None = None) -> None:
+        """Put on record how much old mail is left, and how many seconds one takes where that is known."""
+        values = {"backlog_left": left} | ({} if pace is None else {"backlog_pace": pace})
+        with self._engine.begin() as connection:
+            connection.execute(folder.update().where(folder.c.mailbox == mailbox, folder.c.folder == name).values(**values))
 
     def record_scan(self, mailbox: str, name: str, uidvalidity: int, uids: Iterable[int], now: datetime) -> int:
         """Put new mail on record and move the watermark, at once; give how many were new. Known UIDs are passed over."""

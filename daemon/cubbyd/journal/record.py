@@ -93,6 +93,37 @@ class PollOutcome:
     error: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far an inbox was read, and what of it was there before cubbyd was."""
+
+    uidvalidity: int
+    last_uid: int
+    """The highest UID that was looked at."""
+    begun_at: datetime | None
+    """When it was first opened; None where that was before it was put on record, and nothing is old mail."""
+    epoch_at: datetime | None
+    """When its present UIDVALIDITY was first met."""
+    backlog_uid: int | None
+    """A mail with this UID or a lower one that is not on record is old mail; None where that is not counted yet."""
+    backlog_total: int | None
+    """Old mails that were counted then."""
+    backlog_left: int | None
+    """Old mails that are left alone, or are still to be taken in hand."""
+    backlog_pace: float | None
+    """Seconds that an old mail takes, of late."""
+
+    @property
+    def is_first_epoch(self) -> bool:
+        """Tell whether UIDVALIDITY is that of the first opening."""
+        return self.begun_at is not None and self.begun_at == self.epoch_at
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the old mail will take; None where there is none left, or nothing was measured yet."""
+        return self.backlog_left * self.backlog_pace if self.backlog_left and self.backlog_pace else None
+
+
 MARKED_DELETED = "marked as deleted"
 """The error of a mail that somebody marked \\Deleted: it is left alone, and nobody waits for it."""
 

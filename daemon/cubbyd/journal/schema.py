@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0004"
+SCHEMA_VERSION = "0005"
 """The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
 
 
@@ -113,6 +113,13 @@ folder = Table(
     Column("folder", String, primary_key=True),
     Column("uidvalidity", BigInteger, nullable=False),
     Column("last_uid", BigInteger, nullable=False),
+    # what lay there when it was first opened, and how far that is handled
+    Column("begun_at", UtcDateTime),
+    Column("epoch_at", UtcDateTime),
+    Column("backlog_uid", BigInteger),
+    Column("backlog_total", Integer),
+    Column("backlog_left", Integer),
+    Column("backlog_pace", Float),
 )
 
 poll = Table(

@@ -163,7 +163,7 @@ _CONSISTENCY: Sequence[tuple[str, Finding]] = (
         Finding(
             is_fault=False,
             what="{} inboxes have mail on record, and no mark up to which they were read",
-            way_out="nothing is to be done: the next pass reads the whole inbox, and passes over mail that is known",
+            way_out="nothing is to be done: the next pass takes what lies there for old mail (backlog in [filing])",
         ),
     ),
 )
@@ -208,7 +208,7 @@ def _damaged(what: str) -> Finding:
         is_fault=True,
         what=what,
         way_out="stop cubbyd, put a copy made by `cubbyd state backup` in its place and remove the -wal and -shm files beside "
-        "it; without a copy, move all three away: what is still in the inbox is then handled anew",
+        "it; without a copy, move all three away: what is still in the inbox is then old mail (backlog in [filing])",
     )
 
 
@@ -239,7 +239,7 @@ def _strangers(connection: sqlite3.Connection, mailboxes: Sequence[str]) -> Iter
             yield Finding(
                 is_fault=False,
                 what=f"mailbox {name!r} has {count} mails on record and is not in the configuration",
-                way_out="if it was renamed there, give it its old name: under a new one its mail is handled anew",
+                way_out="if it was renamed there, give it its old name: under another its mail is old mail ([filing] backlog)",
             )
 
 

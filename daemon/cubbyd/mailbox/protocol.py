@@ -81,11 +81,11 @@ class Mailbox(Protocol):
         ...
 
     def uids_above(self, uid: int) -> list[int]:
-        """Give the UIDs in the selected folder that are higher than `uid`, ascending."""
+        """Give the UIDs in the selected folder that are higher than `uid`, ascending; mail of this very moment, too."""
         ...
 
-    def all_uids(self) -> list[int]:
-        """Give all UIDs of the selected folder, ascending, however many there are."""
+    def all_uids(self, since: datetime | None = None) -> list[int]:
+        """Give all UIDs of the selected folder, ascending, however many there are; or of what was received since then alone."""
         ...
 
     def present(self, uids: Sequence[int]) -> set[int]:

@@ -102,17 +102,34 @@ class ImapMailbox:
     def uids_above(self, uid: int) -> list[int]:
         """Search by UID; a server gives the last mail where none is new (RFC 9051, 6.4.4), so the answer is filtered."""
         with self._doing("looking for new mail"):
+            self._client.noop()  # without it Dovecot and Courier search what they knew at their last command
             return sorted(found for found in self._client.search(["UID", f"{uid + 1}:*"]) if found > uid)
 
-    def all_uids(self) -> list[int]:
-        """Search for ALL, or in a large folder by sequence number, from the end: what an expunge moves down is still met."""
-        found: set[int] = set()
+    def all_uids(self, since: datetime | None = None) -> list[int]:
+        """Search for all, and by the day of arrival; of the days about `since`, whose time zone is the server's, ask each mail.
+
+        SINCE disregards time and zone (RFC 9051, 6.4.4), and zones differ by 26 hours at most.
+        """
+        if self._selected and self._exists > SEARCH_WINDOW:
+            self.select(self._selected[0], read_only=self._selected[1])  # what was moved since then counts no more
         with self._doing("looking through the whole folder"):
-            if self._exists <= SEARCH_WINDOW:  # also for pymap, which takes sequence numbers in UID SEARCH for UIDs
-                return sorted(self._client.search("ALL"))
-            for last in range(self._exists, 0, -SEARCH_WINDOW):
-                found.update(self._client.search([f"{max(1, last - SEARCH_WINDOW + 1)}:{last}"]))
-        return sorted(found)
+            if since is None:
+                return sorted(self._search(self._exists))
+            day = since.astimezone(UTC).date()
+            perhaps = self._search(self._exists, "SINCE", day - timedelta(days=1))
+            surely = self._search(self._exists, "SINCE", day + timedelta(days=2))
+        asked = self._fetch(sorted(perhaps - surely), ["INTERNALDATE"])
+        received = {uid: answer.get(b"INTERNALDATE") for uid, answer in asked.items()}
+        return sorted(surely | {uid for uid, moment in received.items() if uid in perhaps and moment and moment >= since})
+
+    def _search(self, exists: int, *criteria: Any) -> set[int]:
+        """Search a large folder by sequence number, from the end: what an expunge moves down is still met."""
+        if exists <= SEARCH_WINDOW:  # also for pymap, which takes sequence numbers in UID SEARCH for UIDs
+            return set(self._client.search(list(criteria) or "ALL"))
+        found: set[int] = set()
+        for last in range(exists, 0, -SEARCH_WINDOW):
+            found.update(self._client.search([f"{max(1, last - SEARCH_WINDOW + 1)}:{last}", *criteria]))
+        return found
 
     def present(self, uids: Sequence[int]) -> set[int]:
         """Search for the UIDs themselves."""
@@ -213,9 +230,9 @@ class ImapMailbox:
 
     def fingerprints(self, folder: str, uid_from: int) -> dict[int, Fingerprint]:
         """Read the headers that make a mail's identity, read-only, and come back to the folder that was open."""
-        with self._elsewhere(self._names.on_server(folder)):
+        with self._elsewhere(self._names.on_server(folder)) as exists:
             with self._doing(f"looking through folder {folder}"):
-                uids = [uid for uid in self._client.search(["UID", f"{uid_from}:*"]) if uid >= uid_from]
+                uids = sorted(uid for uid in self._search(exists, "UID", f"{uid_from}:*") if uid >= uid_from)
             return self._identities(uids)
 
     def find(self, wanted: Sequence[Fingerprint], received: datetime) -> dict[Fingerprint, str]:
@@ -238,9 +255,10 @@ class ImapMailbox:
     def _elsewhere(self, name: str) -> _Elsewhere:
         return _Elsewhere(lambda: self._examine(name), self._come_back)
 
-    def _examine(self, name: str) -> None:
+    def _examine(self, name: str) -> int:
         with self._doing("opening a folder"):
-            self._client.select_folder(name, readonly=True)
+            exists: int = self._client.select_folder(name, readonly=True).get(b"EXISTS", 0)
+        return exists
 
     def _come_back(self) -> None:
         if self._selected:
@@ -332,14 +350,17 @@ class ImapMailbox:
 
 
 class _Elsewhere:
-    """Another folder for a while: goes there, and always comes back, unless the connection itself broke."""
+    """Another folder for a while: goes there, and always comes back, unless the connection itself broke.
 
-    def __init__(self, go: Callable[[], None], come_back: Callable[[], None]) -> None:
+    Gives how many mails lie there.
+    """
+
+    def __init__(self, go: Callable[[], int], come_back: Callable[[], None]) -> None:
         self._go, self._come_back = go, come_back
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> int:
         try:
-            self._go()
+            return self._go()
         except CommandRefused:
             self._come_back()  # a refused SELECT leaves no folder selected (RFC 9051, 6.3.2)
             raise
