@@ -127,7 +127,7 @@ def _classifiers(config: Config, *, offline: bool) -> Iterator[Findings]:
 
     whole = _model(config, f"classifier {config.classifier.kind}", load_classifier, offline=offline)
     yield whole
-    if whole.facts:
+    if whole.facts and not whole.errors:
         for place, alone in members_of(config):
             yield _model(
                 alone, f"classifier {place}", lambda member: open_kind(member, member.classifier.kind), offline=offline
@@ -212,7 +212,7 @@ def _password(file: Path, config: Config, name: str) -> Findings:
 
 
 def _fail_or_warn(found: Findings, error: CubbydError, *, offline: bool) -> None:
-    """Let a reload go on where only the daemon may read a secret: systemd hides it from ExecReload=, and the daemon looks again."""
+    """Let a reload go on where only the daemon may read a secret: systemd hides it from ExecReload=, and the daemon looks too."""
     if offline and isinstance(error, SecretHidden):
         found.warnings.append(f"not checked, the daemon itself will: {error}")
     else:
