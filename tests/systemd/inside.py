@@ -298,3 +298,57 @@ def test_the_log_is_json_with_no_mail_text_and_no_password(office: Office) -> No
     lines = [json.loads(line) for line in journal().splitlines() if line.startswith("{")]
     assert {"started", "mail filed", "pass done"} <= {line["event"] for line in lines}
     assert not [word for word in ("Emma", "ann@example.com", PASSWORD) if word in journal().replace("secretary", "")]
+
+
+def test_a_stop_in_the_middle_of_a_pass_loses_no_mail_and_makes_none_twice(office: Office) -> None:
+    subjects = [f"Emma is ill today {number}" for number in range(400)]
+    office.deliver(*subjects)
+    systemctl("start", "cubbyd")
+    eventually(lambda: "mail filed" in journal(since="-5s"))
+    begun = time.monotonic()
+    systemctl("stop", "cubbyd")
+    assert time.monotonic() - begun < 15
+
+    halfway = office.folders()
+    assert sorted(itertools.chain(*halfway.values())) == sorted(subjects)
+    assert halfway["INBOX"], "the stop came too late to be one"
+    systemctl("start", "cubbyd")
+    eventually(lambda: "INBOX" not in office.folders(), seconds=60)
+    assert sorted(itertools.chain(*office.folders().values())) == sorted(subjects)
+
+
+def test_a_damaged_state_file_is_named_and_once_moved_away_it_files_on(office: Office) -> None:
+    STATE.mkdir(mode=0o700, parents=True)
+    (STATE / "cubbyd.sqlite").write_bytes(b"no database" * 1000)
+    assert run("systemctl", "start", "--no-block", "cubbyd").returncode == 0
+    eventually(lambda: "cubbyd.sqlite" in journal(since="-10s"))
+
+    (STATE / "cubbyd.sqlite").rename(STATE / "damaged")
+    office.deliver("Emma is ill today")
+    eventually(lambda: office.folders() == {"Absence": ["Emma is ill today"]})
+
+
+def test_from_inside_the_sandbox_nothing_can_be_reached_but_state_and_network(office: Office) -> None:
+    """A service with the daemon's own unit, but for the program: what mail from strangers could do if it took the daemon over."""
+    state = Path("/var/lib/private/cubbyd-nord")
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (Path("/etc/systemd/system") / "probe.service").write_text(as_probe(Path("/etc/systemd/system/cubbyd.service").read_text()))
+    systemctl("daemon-reload")
+    assert run("systemctl", "start", "probe").returncode == 0, journal("probe.service")
+
+    done = [line for line in journal("probe.service").splitlines() if line.split(" ")[0] in PROBES]
+    assert done == ["writes to the state", "reaches the name of this machine"]
+    assert office.user
+
+
+PROBES = {"writes", "reaches", "reads", "looks", "sees", "opens", "makes", "runs", "becomes", "mounts", "sets", "traces"}
+
+
+def as_probe(unit: str) -> str:
+    """Put the probe in the place of the daemon; all that confines it stays."""
+    dropped = ("Type=", "ExecStart=", "ExecReload=", "Restart", "Wants=", "OnFailure=", "WatchdogS", "Environment=")
+    kept = "\n".join(line for line in unit.splitlines() if not line.startswith(dropped))
+    program = "/opt/python/bin/python3 /srv/cubbyd/tests/systemd/probe.py /var/lib/cubbyd"
+    return kept.replace(
+        "[Service]", f"[Service]\nType=oneshot\nEnvironment=LD_LIBRARY_PATH=/opt/python/lib\nExecStart={program}"
+    )

@@ -212,7 +212,7 @@ def _password(file: Path, config: Config, name: str) -> Findings:
 
 
 def _fail_or_warn(found: Findings, error: CubbydError, *, offline: bool) -> None:
-    """Let a reload go on where only the daemon may read a secret: systemd hides it from ExecReload=, and the daemon looks too."""
+    """Let a reload go on where the daemon alone may read a secret, as systemd hides it from ExecReload=; it looks again."""
     if offline and isinstance(error, SecretHidden):
         found.warnings.append(f"not checked, the daemon itself will: {error}")
     else:
