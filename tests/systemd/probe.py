@@ -68,7 +68,7 @@ def call(name: str, *arguments: object) -> Callable[[], object]:
 def attempts(state: str) -> dict[str, Callable[[], object]]:
     return {
         "writes to the state": write(f"{state}/probe"),
-        "reaches the name of this machine": lambda: socket.create_server(("127.0.0.1", 0)).close(),
+        "listens on loopback": lambda: socket.create_server(("127.0.0.1", 0)).close(),
         "writes to /etc": write("/etc/probe"),
         "writes to the configuration": write("/etc/cubbyd/cubbyd.toml"),
         "writes to /usr": write("/usr/probe"),
