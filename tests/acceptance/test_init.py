@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -137,6 +138,7 @@ def test_one_who_gives_up_leaves_nothing_behind(tmp_path: Path) -> None:
     person.wait_for("IMAP server")
     person.press("localhost\r")
     person.wait_for("Security")
+    time.sleep(0.5)  # nobody's hand is quicker; a signal just before the wait for a line is seen with the line
     os.killpg(person.process.pid, signal.SIGINT)
     person.wait_for("interrupted")
     assert person.close() == 130
