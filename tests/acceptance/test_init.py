@@ -113,7 +113,7 @@ def test_a_person_is_led_to_a_configuration_that_works_and_nothing_in_the_accoun
     person.press("9\r")
     person.wait_for("Their numbers")
     person.press("3\r")
-    shown = person.wait_for("then: ")
+    shown = person.wait_for("rehearse --trained-on")
     assert "dataset label MAILS" in shown, "five mails are too few to learn from"
     assert person.close() == 0
 
@@ -157,9 +157,10 @@ def test_a_file_of_answers_needs_no_questions(tmp_path: Path, dovecot: Dovecot, 
     assert {"folder": "Garden", "reason": "you leave it out"} in said["left_out"]
     assert {one["ability"] for one in said["capabilities"] if one["offered"]} >= {"MOVE", "UIDPLUS", "IDLE"}
     assert said["next"][1:] == [
-        f"cubbyd --config out.toml train examples.jsonl --out {tmp_path / 'cubbyd.model'}",
+        "cubbyd --config out.toml dataset split examples.jsonl --80-20 --out sets",
+        f"cubbyd --config out.toml train sets/train.jsonl --out {tmp_path / 'cubbyd.model'}",
         "cubbyd --config out.toml check",
-        "cubbyd --config out.toml rehearse",
+        "cubbyd --config out.toml rehearse --trained-on sets/train.jsonl",
     ]
     written = tomllib.loads((tmp_path / "out.toml").read_text())
     assert written["mailboxes"]["office"]["password_env"] == "OFFICE_PASSWORD"

@@ -285,8 +285,13 @@ def _next(target: Path, found: Found) -> list[str]:
     """Name the next commands, ready to be copied."""
     is_usual = target.absolute() in [file.absolute() for file in USUAL]
     call = "cubbyd" if is_usual else f"cubbyd --config {shlex.quote(str(target))}"
-    train = [f"{call} train examples.jsonl --out {shlex.quote(str(target.absolute().parent / 'cubbyd.model'))}"]
-    rest = [*train, f"{call} check", f"{call} rehearse"]
+    model = shlex.quote(str(target.absolute().parent / "cubbyd.model"))
+    rest = [
+        f"{call} dataset split examples.jsonl --80-20 --out sets",
+        f"{call} train sets/train.jsonl --out {model}",
+        f"{call} check",
+        f"{call} rehearse --trained-on sets/train.jsonl",
+    ]
     if found.filed >= ENOUGH_TO_LEARN:
         return [f"{call} dataset import imap:{found.answers.name} --out examples.jsonl", *rest]
     return [

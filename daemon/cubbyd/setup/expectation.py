@@ -1,0 +1,148 @@
+"""What to expect before cubbyd moves anything: of itself how much, how well, how much a month, and whether it is time. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from cubbyd.evaluation.answer import Answers
+from cubbyd.evaluation.score import Estimate, Judged, estimate_share, judge
+from cubbyd.evaluation.whole import Evaluation
+from cubbyd.setup.filed import FiledFolder
+from cubbyd.taxonomy import CategoryId
+
+BARS: Final = (0.5, 0.7, 0.8, 0.9, 0.95, 0.99)
+"""The thresholds that are tried for all categories alike."""
+FEWEST: Final = 50
+"""Mails; what fewer say, the next fifty would say otherwise."""
+WINDOW: Final = timedelta(days=90)
+"""How far back mail counts for what a month brings."""
+SHORTEST: Final = timedelta(days=7)
+"""With less history than this nothing is said of a month."""
+DAYS_A_MONTH: Final = 365.25 / 12
+MANY_FAILURES: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What would be filed by itself with one threshold for all categories."""
+
+    threshold: float
+    filed: Estimate | None
+    right: Estimate | None
+    """The share of the filed mails that is right; None where none is filed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """How one category would fare by itself, with the thresholds in force."""
+
+    category: CategoryId
+    mails: int
+    """How many people filed there."""
+    filed: int
+    """How many would be filed there by themselves."""
+    right: int
+    """How many of these people filed there too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What else counts, beside the numbers, for whether they can be believed."""
+
+    may_be_known: int
+    """Mails that the model may have been trained on."""
+    moves_already: bool
+    """cubbyd files into these folders already, and so it may be measured against itself."""
+
+
+def try_thresholds(answers: Answers, *, several: bool) -> tuple[Step, ...]:
+    """See what each threshold would file, and how much of that would be right."""
+    steps = []
+    everything = np.ones(len(answers), dtype=bool)
+    for bar in BARS:
+        judged = judge(answers, np.full(len(answers.categories), bar), several=several)
+        steps.append(
+            Step(
+                threshold=bar,
+                filed=estimate_share(judged.filed, everything, answers.groups),
+                right=estimate_share(judged.filed_right, judged.filed, answers.groups),
+            )
+        )
+    return tuple(steps)
+
+
+def share_by_category(judged: Judged) -> tuple[Share, ...]:
+    """Count, for each category, what would be filed there by itself."""
+    categories = judged.answers.categories
+    size = len(categories)
+    rows, columns = judged.chosen
+    filed_columns = columns[judged.filed[rows]]
+    hit_rows, hit_columns = judged.hits
+    right = np.bincount(hit_columns[judged.filed[hit_rows]], minlength=size)
+    filed = np.bincount(filed_columns, minlength=size)
+    mails = judged.answers.truths.sum(axis=0)
+    return tuple(
+        Share(category=category, mails=int(mails[place]), filed=int(filed[place]), right=int(right[place]))
+        for place, category in enumerate(categories)
+    )
+
+
+def right_when_filed(judged: Judged) -> Estimate | None:
+    """Estimate which share of what is filed by itself is right; None where nothing is."""
+    return estimate_share(judged.filed_right, judged.filed, judged.answers.groups)
+
+
+def count_per_month(folders: Sequence[FiledFolder], now: datetime) -> float | None:
+    """Estimate how many mails a month brings, by the arrival of those that people filed in the last 90 days.
+
+    A folder of which the newest mails alone were read counts at the pace of these. None where the history is too short, or
+    where the newest mail is older than the window.
+    """
+    arrivals = [arrival for folder in folders for arrival in folder.arrivals]
+    if not arrivals:
+        return None
+    span = min(WINDOW, now - min(arrivals))
+    if span < SHORTEST or max(arrivals) < now - WINDOW:
+        return None
+    return sum(_pace(folder, now, span) for folder in folders) * DAYS_A_MONTH
+
+
+def _pace(folder: FiledFolder, now: datetime, span: timedelta) -> float:
+    """Give the mails a day of one folder."""
+    within = sum(arrival > now - span for arrival in folder.arrivals)
+    oldest = min(folder.arrivals, default=now)
+    if not folder.is_whole and oldest > now - span:
+        span = max(now - oldest, timedelta(days=1))
+    return within / (span / timedelta(days=1))
+
+
+def doubts(
+    evaluation: Evaluation, right: Estimate | None, circumstances: Circumstances, *, precision: float
+) -> tuple[str, ...]:
+    """Say what speaks against filing by itself, each with the way out; none where nothing does."""
+    mails, failed = evaluation.score.mails, len(evaluation.sheet.answers.failures)
+    found = []
+    if mails < FEWEST:
+        found.append(f"{mails} mails are too few to be sure; {FEWEST} are the least")
+    if circumstances.may_be_known:
+        found.append(
+            f"{circumstances.may_be_known} of these mails may have been trained on, so that the numbers flatter; name the "
+            "examples with --trained-on FILE, or wait for new mail"
+        )
+    if circumstances.moves_already:
+        found.append("cubbyd files into these folders already, and is measured in part against itself")
+    if failed > MANY_FAILURES * (mails + failed):
+        found.append(f"{failed} of {mails + failed} mails got no answer")
+    if right is None:
+        found.append("with these thresholds nothing is filed by itself; train on more mail, or lower the threshold")
+    elif right.low < precision:
+        found.append(
+            f"of what is filed by itself between {right.low:.1%} and {right.high:.1%} is right, and {precision:.0%} is wanted "
+            "for sure; find thresholds with: cubbyd thresholds EXAMPLES, or train on more mail"
+        )
+    return tuple(found)
