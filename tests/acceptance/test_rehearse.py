@@ -202,21 +202,25 @@ def host(cubbyd: Cubbyd, base_url: str) -> None:
 def test_a_hosted_classifier_is_asked_after_its_price_is_said_and_what_leaves_is_counted(
     cubbyd: Cubbyd, outside: Outside
 ) -> None:
-    fill(outside, ALL, most=6)
+    fill(outside, ALL, most=11)
     with Standin(WORDS) as standin:
         host(cubbyd, standin.base_url)
 
         refused = rehearse(cubbyd, code=2)
-        assert "18 mails one by one" in refused.stderr
+        assert "33 mails one by one" in refused.stderr
         assert standin.requests == []
 
         found = said(cubbyd, "--yes", "--mails-per-month", "1000")
         asked = len(standin.requests)
 
-    assert asked <= 18
+    by_rule = 1
+    assert asked == 33 - by_rule, "what a rule decides is shown to nobody"
     assert found["leaves_the_building"] == [], "the stand-in is on this machine"
+    assert found["per_month"]["mails"] == 1000
     assert found["per_month"]["money"] > 0
+    assert found["expectation"]["money_per_1000"] == pytest.approx(found["per_month"]["money"], abs=1e-3)
     assert b"Hofmann" not in b"".join(request.content for request in standin.requests)
+    assert any("files into these folders already" in doubt for doubt in found["doubts"]), "action is move by default"
 
 
 def test_what_cannot_be_rehearsed_is_said(cubbyd: Cubbyd, outside: Outside) -> None:

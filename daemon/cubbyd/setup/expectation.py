@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import numpy as np
 
 from cubbyd.evaluation.answer import Answers
-from cubbyd.evaluation.score import Estimate, Judged, estimate_share, judge
+from cubbyd.evaluation.metric import lower_bound
+from cubbyd.evaluation.score import SURE, Estimate, Judged, estimate_share, judge
 from cubbyd.evaluation.whole import Evaluation
 from cubbyd.setup.filed import FiledFolder
 from cubbyd.taxonomy import CategoryId
@@ -70,7 +71,7 @@ def try_thresholds(answers: Answers, *, several: bool) -> tuple[Step, ...]:
             Step(
                 threshold=bar,
                 filed=estimate_share(judged.filed, everything, answers.groups),
-                right=estimate_share(judged.filed_right, judged.filed, answers.groups),
+                right=right_when_filed(judged),
             )
         )
     return tuple(steps)
@@ -93,8 +94,17 @@ def share_by_category(judged: Judged) -> tuple[Share, ...]:
 
 
 def right_when_filed(judged: Judged) -> Estimate | None:
-    """Estimate which share of what is filed by itself is right; None where nothing is."""
-    return estimate_share(judged.filed_right, judged.filed, judged.answers.groups)
+    """Estimate which share of what is filed by itself is right; None where nothing is.
+
+    The lower end is the exact bound of Clopper and Pearson (1934) where that is lower: with few mistakes among few mails a
+    bootstrap is too sure of itself, and this number decides whether mail is moved.
+    """
+    found = estimate_share(judged.filed_right, judged.filed, judged.answers.groups)
+    if found is None:
+        return None
+    right, filed = int((judged.filed_right & judged.filed).sum()), int(judged.filed.sum())
+    exact = float(lower_bound(np.array([right]), np.array([filed]), SURE)[0])
+    return replace(found, low=min(found.low, exact))
 
 
 def count_per_month(folders: Sequence[FiledFolder], now: datetime) -> float | None:

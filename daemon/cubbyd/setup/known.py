@@ -33,12 +33,12 @@ class Training:
     files: tuple[Path, ...]
     """The files of examples that were found."""
     unproven: tuple[Unproven, ...]
-    _ids: frozenset[str]
-    _texts: frozenset[str]
+    ids: frozenset[str]
+    texts: frozenset[str]
 
     def knows(self, example: Example) -> bool:
         """Tell whether a mail was trained on: the same mail, or one that reads the same."""
-        return example.id in self._ids or _text_of(example) in self._texts
+        return example.id in self.ids or _text_of(example) in self.texts
 
     def may_know(self, mail: FiledMail) -> bool:
         """Tell whether a mail may have been trained on, as far as one can tell by the time of its arrival."""
@@ -72,8 +72,8 @@ def find_training(config: Config, given: Sequence[Path], *, near: Iterable[Path]
     return Training(
         files=tuple(read),
         unproven=tuple(unproven),
-        _ids=frozenset(example.id for example in everything if example.id),
-        _texts=frozenset(map(_text_of, everything)),
+        ids=frozenset(example.id for example in everything if example.id),
+        texts=frozenset(map(_text_of, everything)),
     )
 
 
