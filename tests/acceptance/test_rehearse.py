@@ -140,7 +140,7 @@ def test_how_to_switch_is_said_only_where_the_numbers_allow_it(cubbyd: Cubbyd, o
     few = said(cubbyd, "--precision", "0.5", "--most", "5")
     assert few["expectation"]["mails"] == 15
     assert any("15 mails are too few" in doubt for doubt in few["doubts"])
-    assert "too young" in rehearse(cubbyd, "--most", "5").stdout
+    assert 80 < few["per_month"]["mails"] < 100, "what comes is counted on the server, however much is read"
     assert said(cubbyd, "--most", "5", "--mails-per-month", "900")["per_month"]["mails"] == 900
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.unit.configuration import load
 
 from cubbyd.classify.protocol import Cost, Prediction, Provenance
+from cubbyd.cli.rehearsed import print_prospect
 from cubbyd.config import Config
 from cubbyd.dataset import Example
 from cubbyd.dataset.account import Chosen
@@ -26,7 +27,15 @@ from cubbyd.evaluation.score import Estimate, judge
 from cubbyd.evaluation.whole import Evaluation, evaluate
 from cubbyd.mailbox.protocol import FolderStatus, RawMessage
 from cubbyd.message import render_text
-from cubbyd.setup.expectation import Circumstances, count_per_month, doubts, right_when_filed, share_by_category, try_thresholds
+from cubbyd.setup.expectation import (
+    WINDOW,
+    Circumstances,
+    count_per_month,
+    doubts,
+    right_when_filed,
+    share_by_category,
+    try_thresholds,
+)
 from cubbyd.setup.filed import Filed, FiledFolder, FiledMail, read_filed
 from cubbyd.setup.known import Training, Unproven, find_training
 from cubbyd.setup.leaving import count_bytes, find_services
@@ -124,22 +133,36 @@ def test_the_categories_add_up_to_the_whole(drawn: list[tuple[bool, float]]) -> 
 # --- a month -----------------------------------------------------------------------------------------------------------
 
 
-def folder(*days_ago: float, whole: bool = True, mails: int = 0) -> FiledFolder:
-    arrivals = tuple(NOW - timedelta(days=days) for days in days_ago)
-    return FiledFolder(folder="F", category=ABSENCE, mails=mails or len(arrivals), arrivals=arrivals, is_whole=whole)
+def folder(*days_ago: float, most: int = 10_000) -> FiledFolder:
+    """A folder with mails of these ages, in the order of their UIDs; the last `most` of them were read."""
+    arrivals = [NOW - timedelta(days=days) for days in days_ago]
+    return FiledFolder(
+        folder="F",
+        category=ABSENCE,
+        mails=len(arrivals),
+        read=min(most, len(arrivals)),
+        is_whole=len(arrivals) <= most,
+        recent=sum(arrival >= NOW - WINDOW for arrival in arrivals),
+        first=min([*arrivals[:1], *arrivals[-most:]], default=None),
+    )
 
 
 def test_a_month_is_counted_by_the_mail_of_the_last_ninety_days() -> None:
     steady = folder(*range(1, 400))
 
-    assert count_per_month([steady], NOW) == pytest.approx(30.1, abs=0.5)
-    assert count_per_month([steady, folder(*range(1, 400))], NOW) == pytest.approx(60.2, abs=1.0)
+    assert count_per_month([steady], NOW) == pytest.approx(30.4, abs=0.5)
+    assert count_per_month([steady, folder(*range(1, 400))], NOW) == pytest.approx(60.9, abs=1.0)
 
 
-def test_a_folder_that_was_cut_counts_at_the_pace_of_what_was_read() -> None:
-    busy = folder(*(hour / 24 for hour in range(1, 241)), whole=False, mails=5000)
+def test_an_account_younger_than_that_counts_from_its_first_mail() -> None:
+    assert count_per_month([folder(20, 10, 5, 1), folder(3)], NOW) == pytest.approx(5 / 20 * 30.44, rel=0.01)
 
-    assert count_per_month([busy, folder(80.0)], NOW) == pytest.approx(24 * 30.44 + 0.4, rel=0.02)
+
+@given(st.permutations([days + 0.5 for days in range(40)]), st.integers(1, 60))
+def test_how_much_was_read_and_in_which_order_it_lies_changes_little(days: list[float], most: int) -> None:
+    old = folder(100.0)
+
+    assert count_per_month([folder(*days, most=most), old], NOW) == pytest.approx(40 / 90 * 30.44, rel=0.01)
 
 
 @pytest.mark.parametrize("folders", [[], [folder()], [folder(0.1, 0.2, 3.0)], [folder(200.0, 300.0)]])
@@ -270,6 +293,37 @@ def test_without_prices_or_a_months_mail_no_cost_is_made_up(tmp_path: Path) -> N
     assert prospect(priced, pairs, a_month=None).traffic[0].bytes_per_month is None
 
 
+def test_a_person_reads_what_leaves_what_it_costs_and_last_of_all_how_to_begin(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = load(tmp_path / "cubbyd.toml", f'{HOSTED}{PRICED}[filing]\naction = "observe"')
+
+    print_prospect(prospect(config, [(mail, said(0.9, request_id="r", money=0.002)) for mail, _ in good(200)]))
+
+    shown = capsys.readouterr().out
+    assert "They cost about 2.00 in the currency of your prices." in shown
+    assert "Leaves the building for https://api.openai.com/v1: text with names and numbers masked, of 200 of 200 mails" in shown
+    assert shown.index("Leaves the building") < shown.index('set action = "move"')
+
+    print_prospect(prospect(config, good(20), a_month=None))
+    shown = capsys.readouterr().out
+    assert "say it with --mails-per-month N" in shown
+    assert "Not yet:\n  - 20 mails are too few" in shown
+    assert 'action = "move"' not in shown
+
+
+def test_names_that_leave_as_they_are_are_shouted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = load(
+        tmp_path / "cubbyd.toml", f"{HOSTED}zero_data_retention = true\n[redaction]\nallow_names_to_leave_the_building = true"
+    )
+
+    print_prospect(prospect(config, [(mail, said(0.9, request_id="r")) for mail, _ in good(60)]))
+
+    shown = capsys.readouterr().out
+    assert "TEXT AS IT IS, NAMES AND ALL" in shown
+    assert "the configuration has no prices" in shown
+
+
 # --- reading -----------------------------------------------------------------------------------------------------------
 
 
@@ -292,6 +346,9 @@ class Account:
     def all_uids(self) -> list[int]:
         return sorted(self.mails)
 
+    def count_since(self, day: date) -> int:
+        return sum(mail.received_at.date() >= day for mail in self.mails.values())
+
     def fetch(self, uids: Sequence[int]) -> dict[int, RawMessage]:
         self.fetched += list(uids)
         return {uid: self.mails[uid] for uid in uids}
@@ -308,15 +365,15 @@ def test_the_newest_mails_of_a_folder_are_read_and_it_is_opened_read_only() -> N
         {uid: RawMessage(uid=uid, content=content, received_at=NOW, is_deleted=uid == 2) for uid, content in contents.items()}
     )
 
-    found = read_filed(account, [Chosen(folder="Absence", label=ABSENCE)], most=3)  # type: ignore[arg-type]
+    found = read_filed(account, [Chosen(folder="Absence", label=ABSENCE)], most=3, since=NOW.date())
 
     assert account.opened == [("Absence", True)]
-    assert account.fetched == [2, 3, 4]
+    assert account.fetched == [1, 2, 3, 4], "the first one for the time of its arrival alone"
     assert [mail.given.subject for mail in found.mails] == ["fever"]
     assert found.mails[0].example == mail_to_example(contents[4], (ABSENCE,), origin="real", received=NOW)
     assert found.unread == 1
     (one,) = found.folders
-    assert (one.mails, len(one.arrivals), one.is_whole) == (4, 2, False)
+    assert (one.mails, one.read, one.is_whole, one.recent) == (4, 2, False, 4)
 
 
 def test_an_estimate_is_never_surer_than_its_value() -> None:

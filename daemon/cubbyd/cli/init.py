@@ -273,8 +273,10 @@ def _say_categories(found: Found) -> None:
 
 def _say_end(target: Path, found: Found, files: tuple[Path, ...]) -> None:
     click.echo(f"Wrote {' and '.join(map(str, files))}: {len(found.categories)} categories.")
-    if found.answers.mailbox.password_credential:
-        click.echo(f"The password is read from the credential {found.answers.mailbox.password_credential}; it was not kept.")
+    if name := found.answers.mailbox.password_credential:
+        click.echo(f"The password is read from the credential {name}; it was not kept.")
+    if name := found.answers.mailbox.password_env:
+        click.echo(f"The password is read from the environment variable {name}; it was not kept.")
     click.echo(f"A line under `description` of each category helps. {_say_action(found.answers.action)}")
     first, *then = _next(target, found)
     click.echo(f"Next: {first}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from cubbyd.cli.member import members_of
 from cubbyd.cli.output import log_warnings, say_json
 from cubbyd.clock import SystemClock
 from cubbyd.config import Config, Labels, find_config, load_config
-from cubbyd.errors import ClassifierError, ClassifierUnavailable, ConfigError, Problem
+from cubbyd.errors import ClassifierError, ClassifierUnavailable, ConfigError, InputFileError, Problem
 
 if TYPE_CHECKING:
     from cubbyd.classify.protocol import Classifier, Prediction
@@ -131,6 +131,7 @@ def _look(config: Config, name: str, wish: Wish) -> Account:
     from cubbyd.dataset.reading import Meanings, Reading, Skips, read_meanings
     from cubbyd.mailbox import Account as Login
     from cubbyd.mailbox import open_mailbox
+    from cubbyd.setup.expectation import WINDOW
     from cubbyd.setup.filed import read_filed
 
     section = config.mailboxes[name]
@@ -152,6 +153,7 @@ def _look(config: Config, name: str, wish: Wish) -> Account:
                 mailbox,
                 chosen,
                 most=wish.most,
+                since=(SystemClock().now() - WINDOW).date(),
                 tell=lambda folder, at, of: bar.update(task, description=f"reading {folder!r}", completed=at, total=of),
             )
     finally:
@@ -159,9 +161,8 @@ def _look(config: Config, name: str, wish: Wish) -> Account:
     return Account(filed=filed, skips=skips, missing=tuple(missing))
 
 
-def _refuse_unknown(config: Config, file: Path | None, labels: Any) -> None:
-    from cubbyd.errors import InputFileError
-
+def _refuse_unknown(config: Config, file: Path | None, labels: Iterable[str]) -> None:
+    """Refuse a map to a category that the configuration does not have. Raises InputFileError."""
     for label in labels:
         if file is not None and label not in config.taxonomy:
             raise InputFileError(file, f"unknown category {label!r}; the configuration has {', '.join(config.taxonomy.ids)}")

@@ -30,7 +30,7 @@ def print_prospect(prospect: Prospect) -> None:
 def _print_mail(prospect: Prospect) -> None:
     seen, score = prospect.seen, prospect.evaluation.score
     rows = [
-        [printable(one.folder), one.category, one.mails, len(one.arrivals), "" if one.is_whole else "the newest"]
+        [printable(one.folder), one.category, one.mails, one.read, "" if one.is_whole else "the newest"]
         for one in seen.filed.folders
     ]
     console().print(table("The mail that people have filed", ["folder", "category", "mails", "read", ""], rows))
@@ -176,7 +176,7 @@ def facts(prospect: Prospect) -> dict[str, Any]:
                 "folder": one.folder,
                 "category": one.category,
                 "mails": one.mails,
-                "read": len(one.arrivals),
+                "read": one.read,
                 "whole": one.is_whole,
             }
             for one in seen.filed.folders

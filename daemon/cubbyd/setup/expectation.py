@@ -108,27 +108,17 @@ def right_when_filed(judged: Judged) -> Estimate | None:
 
 
 def count_per_month(folders: Sequence[FiledFolder], now: datetime) -> float | None:
-    """Estimate how many mails a month brings, by the arrival of those that people filed in the last 90 days.
+    """Estimate how many mails a month brings, by those that people filed and that arrived within the last 90 days.
 
-    A folder of which the newest mails alone were read counts at the pace of these. None where the history is too short, or
-    where the newest mail is older than the window.
+    None where there is none of them, or where all the mail there is spans less than a week.
     """
-    arrivals = [arrival for folder in folders for arrival in folder.arrivals]
-    if not arrivals:
+    recent = sum(folder.recent for folder in folders)
+    span = WINDOW
+    if all(folder.recent == folder.mails for folder in folders):  # the account is younger than the window
+        span = min(WINDOW, now - min((folder.first for folder in folders if folder.first), default=now))
+    if not recent or span < SHORTEST:
         return None
-    span = min(WINDOW, now - min(arrivals))
-    if span < SHORTEST or max(arrivals) < now - WINDOW:
-        return None
-    return sum(_pace(folder, now, span) for folder in folders) * DAYS_A_MONTH
-
-
-def _pace(folder: FiledFolder, now: datetime, span: timedelta) -> float:
-    """Give the mails a day of one folder."""
-    within = sum(arrival > now - span for arrival in folder.arrivals)
-    oldest = min(folder.arrivals, default=now)
-    if not folder.is_whole and oldest > now - span:
-        span = max(now - oldest, timedelta(days=1))
-    return within / (span / timedelta(days=1))
+    return recent / (span / timedelta(days=1)) * DAYS_A_MONTH
 
 
 def doubts(

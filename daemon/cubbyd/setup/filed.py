@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
+from typing import Protocol
 
-from cubbyd.dataset.account import CHUNK, Account, Chosen
+from cubbyd.dataset.account import CHUNK, Account, Chosen, Mail
 from cubbyd.dataset.example import Example
 from cubbyd.dataset.mail import input_to_example
 from cubbyd.message import ClassifierInput, parse, render
 from cubbyd.taxonomy import CategoryId
 
 ORIGIN = "real"
+
+
+class CountingAccount(Account, Protocol):
+    """An account that can also count; cubbyd.mailbox.session.ImapMailbox is one."""
+
+    def count_since(self, day: date) -> int:
+        """Count the mails of the open folder that arrived on a day or later."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +44,14 @@ class FiledFolder:
     category: CategoryId
     mails: int
     """How many are in it."""
-    arrivals: tuple[datetime, ...]
-    """When each mail arrived that was fetched and is not marked as deleted."""
+    read: int
+    """How many were read and are not marked as deleted."""
     is_whole: bool
     """Whether all its mails were read."""
+    recent: int
+    """How many arrived since the day that was asked for."""
+    first: datetime | None
+    """When the oldest arrived, as far as it was looked at; None for an empty folder."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,40 +65,59 @@ class Filed:
 
 
 def read_filed(
-    account: Account, chosen: Iterable[Chosen], *, most: int, tell: Callable[[str, int, int], None] = lambda *_: None
+    account: CountingAccount,
+    chosen: Iterable[Chosen],
+    *,
+    most: int,
+    since: date,
+    tell: Callable[[str, int, int], None] = lambda *_: None,
 ) -> Filed:
-    """Read the newest `most` mails of each folder; tell is called with a folder, mails read of it, and mails to read.
+    """Read the newest `most` mails of each folder, and count those that arrived since a day.
 
-    Raises what the account raises.
+    tell is called with a folder, mails read of it, and mails to read. Raises what the account raises.
     """
-    mails: list[FiledMail] = []
-    folders: list[FiledFolder] = []
-    unread = 0
-    for one in chosen:
+    reader = _Reader(account, most, since, tell)
+    folders = tuple(reader.read(one) for one in chosen)
+    return Filed(mails=tuple(reader.mails), folders=folders, unread=reader.unread)
+
+
+class _Reader:
+    """Reads one folder after the other."""
+
+    def __init__(self, account: CountingAccount, most: int, since: date, tell: Callable[[str, int, int], None]) -> None:
+        self.mails: list[FiledMail] = []
+        self.unread = 0
+        self._account, self._most, self._since, self._tell = account, most, since, tell
+
+    def read(self, one: Chosen) -> FiledFolder:
+        account = self._account
         account.select(one.folder, read_only=True)
         uids = account.all_uids()
-        wanted = uids[-most:]
-        arrivals: list[datetime] = []
+        wanted = uids[-self._most :]
+        arrivals = [mail.received_at for mail in account.fetch(uids[:1]).values()] if len(wanted) < len(uids) else []
+        read = 0
         for start in range(0, len(wanted), CHUNK):
             chunk = wanted[start : start + CHUNK]
             for raw in account.fetch(chunk).values():
-                if raw.is_deleted:
-                    continue
                 arrivals.append(raw.received_at)
-                given = render(parse(raw.content))
-                example = input_to_example(given, (one.label,), origin=ORIGIN, received=raw.received_at)
-                if example is None:
-                    unread += 1
-                else:
-                    mails.append(FiledMail(example=example, given=given, received=raw.received_at))
-            tell(one.folder, start + len(chunk), len(wanted))
-        folders.append(
-            FiledFolder(
-                folder=one.folder,
-                category=one.label,
-                mails=len(uids),
-                arrivals=tuple(arrivals),
-                is_whole=len(wanted) == len(uids),
-            )
+                if not raw.is_deleted:
+                    read += 1
+                    self._take(one, raw)
+            self._tell(one.folder, start + len(chunk), len(wanted))
+        return FiledFolder(
+            folder=one.folder,
+            category=one.label,
+            mails=len(uids),
+            read=read,
+            is_whole=len(wanted) == len(uids),
+            recent=account.count_since(self._since) if uids else 0,
+            first=min(arrivals, default=None),
         )
-    return Filed(mails=tuple(mails), folders=tuple(folders), unread=unread)
+
+    def _take(self, one: Chosen, raw: Mail) -> None:
+        given = render(parse(raw.content))
+        example = input_to_example(given, (one.label,), origin=ORIGIN, received=raw.received_at)
+        if example is None:
+            self.unread += 1
+        else:
+            self.mails.append(FiledMail(example=example, given=given, received=raw.received_at))
