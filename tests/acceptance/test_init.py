@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,6 +25,9 @@ from tests.mail import Outside, mail
 from cubbyd.config import FilingAction, load_config
 
 pytestmark = pytest.mark.dovecot
+
+LETTERS = [f"{first}{second}{third}o" for first in "bdfgk" for second in "aeiou" for third in "lmnrst"]
+"""Words that say nothing, so that no two mails are near-duplicates."""
 
 FOLDERS = {"Absence": 3, "Billing": 2, "Sent": 1, "Garden": 0}
 
@@ -114,7 +119,7 @@ def test_a_person_is_led_to_a_configuration_that_works_and_nothing_in_the_accoun
     person.press("9\r")
     person.wait_for("Their numbers")
     person.press("3\r")
-    shown = person.wait_for("then: ")
+    shown = person.wait_for("rehearse --trained-on")
     assert "dataset label MAILS" in shown, "five mails are too few to learn from"
     assert person.close() == 0
 
@@ -159,29 +164,75 @@ def test_a_file_of_answers_needs_no_questions(tmp_path: Path, dovecot: Dovecot, 
     assert {"folder": "Garden", "reason": "you leave it out"} in said["left_out"]
     assert {one["ability"] for one in said["capabilities"] if one["offered"]} >= {"MOVE", "UIDPLUS", "IDLE"}
     assert said["next"][1:] == [
-        f"cubbyd --config out.toml train examples.jsonl --out {tmp_path / 'cubbyd.model'}",
+        "cubbyd --config out.toml dataset split examples.jsonl --80-20 --out sets",
+        f"cubbyd --config out.toml train sets/train.jsonl --out {tmp_path / 'cubbyd.model'}",
         "cubbyd --config out.toml check",
-        "cubbyd --config out.toml rehearse",
+        "cubbyd --config out.toml rehearse --trained-on sets/train.jsonl",
     ]
     written = tomllib.loads((tmp_path / "out.toml").read_text())
     assert written["mailboxes"]["office"]["password_env"] == "OFFICE_PASSWORD"
     assert "login: accepted" in init(tmp_path, "--config", "out.toml", "check", code=78).stdout
 
 
-def test_folders_that_hold_enough_mail_are_what_is_learned_from_next(
+WORDS = {
+    "INBOX.Absence": "ill fever sick home doctor cough today tomorrow rest thermometer",
+    "INBOX.Office.Billing": "invoice tuition receipt payment account bank transfer refund amount due",
+}
+
+
+def test_the_next_commands_work_as_they_are_printed_up_to_the_rehearsal(
     tmp_path: Path, dovecots: dict[str, Dovecot], user: str
 ) -> None:
-    server = start_dovecot(dovecots, MAILDIRPP)
-    with Outside(server, user) as outside:
-        fill(outside, {"INBOX.Absence": 30, "INBOX.Office.Billing": 30})
+    server, draw = start_dovecot(dovecots, MAILDIRPP), random.Random(7)
     answer(tmp_path, server, user)
+    with Outside(server, user) as outside:
+        for folder, words in WORDS.items():
+            outside.make_folder(folder)
+            for number in range(60):
+                some = " ".join(draw.choices(words.split(), k=6) + draw.choices(LETTERS, k=12))
+                raw = mail(some[:30], number=number + 1000 * len(folder), body=some)
+                sender = f"parent{folder[-3:]}{number}@example.com".encode()
+                outside.deliver(raw.replace(b"ann@example.com", sender), folder=folder)
+        before = snapshot(outside)
 
-    said = init(tmp_path, "init", "--answers", "answers.toml").stdout
+        done = init(tmp_path, "init", "--answers", "answers.toml").stdout
+        commands = [line.partition(": ")[2] for line in done.splitlines() if line.startswith(("Next: ", "then: "))]
+        printed = [init(tmp_path, *shlex.split(command)[1:]).stdout for command in commands]
 
-    assert "Next: cubbyd dataset import imap:office --out examples.jsonl" in said
+        assert snapshot(outside) == before
+    assert [shlex.split(command)[1] for command in commands] == ["dataset", "dataset", "train", "check", "rehearse"]
     assert [one.folder for one in load_config(tmp_path / "cubbyd.toml").taxonomy] == ["Absence", "Office/Billing"]
-    init(tmp_path, "dataset", "import", "imap:office", "--out", "examples.jsonl")
-    assert len((tmp_path / "examples.jsonl").read_text().splitlines()) == 60, "the next command works as it is printed"
+    assert "Everything is ready" in printed[-2]
+    assert "left out are 96 that were trained on" in printed[-1]
+    assert "! " not in printed[-1], "nothing flatters"
+
+
+def test_a_credential_is_named_and_the_password_that_was_typed_is_not_kept(
+    tmp_path: Path, dovecot: Dovecot, user: str, outside: Outside
+) -> None:
+    outside.make_folder("Extra")
+
+    person = Terminal(tmp_path, "init")
+    for question, keys in (
+        ("IMAP server", "localhost"),
+        ("Security", "plain"),
+        ("Port", str(dovecot.port)),
+        ("User name", user),
+        ("Name of this", ""),
+        ("Read it from", "credential"),
+        ("Which credential", "mail"),
+        ("it is not shown", PASSWORD),
+        ("Folder to watch", ""),
+        ("Their numbers", ""),
+    ):
+        person.wait_for(question)
+        person.press(f"{keys}\r")
+    assert "read from the credential mail; it was not kept" in person.wait_for("rehearse --trained-on")
+    assert person.close() == 0
+
+    assert [file.name for file in tmp_path.iterdir()] == ["cubbyd.toml"]
+    assert PASSWORD not in (tmp_path / "cubbyd.toml").read_text()
+    assert load_config(tmp_path / "cubbyd.toml").mailboxes["office"].password_credential == "mail"
 
 
 def test_nothing_is_overwritten_and_no_question_is_asked_first(tmp_path: Path, dovecot: Dovecot, user: str) -> None:

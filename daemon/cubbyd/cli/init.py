@@ -15,6 +15,7 @@ from cubbyd.errors import CommandRefused, ConfigError, InputFileError, Problem
 
 if TYPE_CHECKING:
     from cubbyd.cli.question import Login, Questions
+    from cubbyd.config import FilingAction
     from cubbyd.mailbox.session import ImapMailbox
     from cubbyd.setup.answer import Answers
     from cubbyd.setup.capability import Consequence
@@ -272,21 +273,34 @@ def _say_categories(found: Found) -> None:
 
 def _say_end(target: Path, found: Found, files: tuple[Path, ...]) -> None:
     click.echo(f"Wrote {' and '.join(map(str, files))}: {len(found.categories)} categories.")
-    if found.answers.mailbox.password_credential:
-        click.echo(f"The password is read from the credential {found.answers.mailbox.password_credential}; it was not kept.")
-    click.echo("A line under `description` of each category helps; nothing is moved before you change `action`.")
+    if name := found.answers.mailbox.password_credential:
+        click.echo(f"The password is read from the credential {name}; it was not kept.")
+    if name := found.answers.mailbox.password_env:
+        click.echo(f"The password is read from the environment variable {name}; it was not kept.")
+    click.echo(f"A line under `description` of each category helps. {_say_action(found.answers.action)}")
     first, *then = _next(target, found)
     click.echo(f"Next: {first}")
     for one in then:
         click.echo(f"then: {one}")
 
 
+def _say_action(action: FilingAction) -> str:
+    if action == "observe":
+        return "Nothing is moved before you change `action`."
+    return f'Mail is filed as soon as it runs: action = "{action}".'
+
+
 def _next(target: Path, found: Found) -> list[str]:
     """Name the next commands, ready to be copied."""
     is_usual = target.absolute() in [file.absolute() for file in USUAL]
     call = "cubbyd" if is_usual else f"cubbyd --config {shlex.quote(str(target))}"
-    train = [f"{call} train examples.jsonl --out {shlex.quote(str(target.absolute().parent / 'cubbyd.model'))}"]
-    rest = [*train, f"{call} check", f"{call} rehearse"]
+    model = shlex.quote(str(target.absolute().parent / "cubbyd.model"))
+    rest = [
+        f"{call} dataset split examples.jsonl --80-20 --out sets",
+        f"{call} train sets/train.jsonl --out {model}",
+        f"{call} check",
+        f"{call} rehearse --trained-on sets/train.jsonl",
+    ]
     if found.filed >= ENOUGH_TO_LEARN:
         return [f"{call} dataset import imap:{found.answers.name} --out examples.jsonl", *rest]
     return [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from imapclient import DELETED, IMAPClient
@@ -130,6 +130,11 @@ class ImapMailbox:
         for last in range(exists, 0, -SEARCH_WINDOW):
             found.update(self._client.search([f"{max(1, last - SEARCH_WINDOW + 1)}:{last}", *criteria]))
         return found
+
+    def count_since(self, day: date) -> int:
+        """Count the mails of the selected folder that arrived on a day or later, by the server's own calendar."""
+        with self._doing("counting new mail"):
+            return len(self._client.search(["SINCE", day]))
 
     def present(self, uids: Sequence[int]) -> set[int]:
         """Search for the UIDs themselves."""
