@@ -223,6 +223,25 @@ def test_a_hosted_classifier_is_asked_after_its_price_is_said_and_what_leaves_is
     assert any("files into these folders already" in doubt for doubt in found["doubts"]), "action is move by default"
 
 
+def test_a_fallback_is_not_what_is_measured_and_the_thresholds_are_those_of_the_whole(cubbyd: Cubbyd, outside: Outside) -> None:
+    fill(outside, ALL)
+    rule = '[[rules]]\nname = "never"\nsubject_words = ["zebra"]\ncategory = "meals"\n'
+    text = cubbyd.config.read_text().replace('model = "cubbyd.model"', 'model = "cubbyd.model"\nfallback = "rules"')
+    cubbyd.config.write_text(text + rule)
+    measured = cubbyd("thresholds", "examples.jsonl", "--cross-validate", "--precision", "0.8", "--write")
+    assert measured.returncode == 0, measured.stderr
+    cubbyd.config.write_text(text.replace("fallback =", 'calibration = "cubbyd.calibration.json"\nfallback =') + rule)
+    written = json.loads((cubbyd.folder / "cubbyd.calibration.json").read_text())["thresholds"][0]["thresholds"]
+
+    found = said(cubbyd)
+
+    assert found["expectation"]["kind"] == "local"
+    assert {name: one["threshold"] for name, one in found["expectation"]["categories"].items()} == {
+        name: pytest.approx(value, abs=1e-4) for name, value in written.items()
+    }
+    assert found["leaves_in_an_outage"] == []
+
+
 def test_what_cannot_be_rehearsed_is_said(cubbyd: Cubbyd, outside: Outside) -> None:
     assert "no filed mail to rehearse on" in rehearse(cubbyd, code=1).stderr
     assert "no such mailbox; give one of office" in rehearse(cubbyd, "nord", code=78).stderr

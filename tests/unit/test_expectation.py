@@ -251,7 +251,9 @@ def test_on_this_machine_nothing_leaves_and_elsewhere_it_is_counted_masked(tmp_p
     assert count_bytes(remote, [mail, mail]) == 2 * len(sent.encode())
 
 
-def prospect(config: Config, pairs: list[tuple[FiledMail, Prediction]], *, a_month: int | None = 1000) -> Prospect:
+def prospect(
+    config: Config, pairs: list[tuple[FiledMail, Prediction]], *, a_month: int | None = 1000, fallback: Config | None = None
+) -> Prospect:
     mails = tuple(mail for mail, _ in pairs)
     seen = Seen(
         filed=Filed(mails=mails, folders=(), unread=0),
@@ -262,6 +264,7 @@ def prospect(config: Config, pairs: list[tuple[FiledMail, Prediction]], *, a_mon
         may_be_known=0,
         answered=tuple(pairs),
         services=find_services([config]),
+        standby=find_services([fallback] if fallback else []),
     )
     return make_prospect(config, measure(pairs), seen, now=NOW, mails_per_month=a_month, precision=0.9)
 
@@ -310,6 +313,17 @@ def test_a_person_reads_what_leaves_what_it_costs_and_last_of_all_how_to_begin(
     assert "say it with --mails-per-month N" in shown
     assert "Not yet:\n  - 20 mails are too few" in shown
     assert 'action = "move"' not in shown
+
+
+def test_a_fallback_that_would_send_mail_away_is_not_passed_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    local = load(tmp_path / "a.toml", "[classifier]\nkind = 'local'")
+    hosted = load(tmp_path / "b.toml", HOSTED)
+
+    print_prospect(prospect(local, good(60), fallback=hosted))
+
+    shown = capsys.readouterr().out
+    assert "Nothing leaves the building while the classifier itself answers." in shown
+    assert "the fallback sends mail to https://api.openai.com/v1: text with names and numbers masked." in shown
 
 
 def test_names_that_leave_as_they_are_are_shouted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

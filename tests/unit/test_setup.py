@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -208,6 +210,24 @@ def test_both_files_are_there_or_none_and_nothing_is_overwritten(tmp_path: Path)
     assert files(tmp_path) == {"cubbyd.toml": text, "office.password": "lettuce\n"}
     assert config.file.stat().st_mode & 0o777 == 0o644
     assert password.file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disk_without_hard_links_is_good_enough_and_nothing_is_overwritten_there_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    text = draft_config(Answers(mailbox=mailbox()), TWO, tmp_path)
+    config = NewFile(file=tmp_path / "cubbyd.toml", content=text, mode=0o644)
+
+    place_files(config)
+    assert files(tmp_path) == {"cubbyd.toml": text}
+    config.file.write_text("mine")
+    with pytest.raises(InputFileError, match="nothing is overwritten"):
+        place_files(config)
+    assert files(tmp_path) == {"cubbyd.toml": "mine"}
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:

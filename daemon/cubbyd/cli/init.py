@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -198,7 +198,7 @@ def _look_around(questions: Questions, login: Login, mailbox: ImapMailbox, *, as
     found = _found(answers, server, exists, mailbox.capabilities.names, proposals, proposals.categories)
     if not as_json:
         _say_account(found)
-    return _found(answers, server, exists, mailbox.capabilities.names, proposals, _ask_categories(questions, proposals))
+    return replace(found, categories=_ask_categories(questions, proposals))
 
 
 def _ask_inbox(questions: Questions, mailbox: ImapMailbox) -> tuple[str, int]:

@@ -47,6 +47,10 @@ class Questions:
         """Ask for a text."""
         return str(click.prompt(text, default=default, err=self._aside, **more)).strip()
 
+    def ask_secret(self, text: str) -> SecretStr:
+        """Ask for a password, which is not shown, and may begin and end with blanks."""
+        return SecretStr(str(click.prompt(text, hide_input=True, err=self._aside)))
+
     def confirm(self, text: str, *, default: bool) -> bool:
         """Ask for a yes or no."""
         return click.confirm(text, default=default, err=self._aside)
@@ -55,7 +59,6 @@ class Questions:
         """Ask for server and login until one works, or the person gives up. Raises click.Abort then."""
         known: dict[str, Any] = {}
         while True:
-            given: Login | None = None
             try:
                 given = self._ask_login(known)
                 return given, login(given)
@@ -111,15 +114,16 @@ class Questions:
     def _find_password(self, answers: Answers) -> tuple[SecretStr, bool]:
         """Read the password from its place, or have it typed where there is nothing yet; tell whether it was typed."""
         if _is_in_place(answers, os.environ):
+            self.say("It is there already, and is taken from there.")
             return read_password(Path("your answers"), answers.name, answers.mailbox), False
-        typed = self.ask("Password (it is not shown)", hide_input=True)
-        return SecretStr(typed), True
+        return self.ask_secret("Password (it is not shown)"), True
 
     def _ask_authority(self, known: dict[str, Any]) -> None:
         if known.get("security") != Security.PLAIN:
             given = self.ask("A file with your own certificate authority, or none", default="none")
             known.pop("ca_file", None)
-            known |= {} if given == "none" else {"ca_file": str(Path(given).expanduser().absolute())}
+            if given != "none":
+                known["ca_file"] = str(Path(given).expanduser().absolute())
 
 
 def _answers(name: str, values: dict[str, Any]) -> Answers:

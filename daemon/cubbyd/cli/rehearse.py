@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from cubbyd.classify.members import stand_alone
 from cubbyd.cli.labeled import say_cost, thresholds_of
 from cubbyd.cli.member import members_of
 from cubbyd.cli.output import log_warnings, say_json
@@ -22,8 +24,10 @@ if TYPE_CHECKING:
     from cubbyd.classify.protocol import Classifier, Prediction
     from cubbyd.dataset.reading import Skips
     from cubbyd.evaluation.kept import Sheet
+    from cubbyd.evaluation.metric import Floats
     from cubbyd.setup.filed import Filed, FiledMail
     from cubbyd.setup.known import Training
+    from cubbyd.setup.leaving import Service
     from cubbyd.setup.prospect import Prospect
 
 SHARE = click.FloatRange(0, 1, min_open=True, max_open=True)
@@ -50,6 +54,18 @@ class Account:
     skips: Skips
     missing: tuple[str, ...]
     """Folders that filing would create."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """The classifier, opened, and what belongs to it."""
+
+    classifier: Classifier
+    bars: Floats
+    """Shape (categories,): the threshold of each category."""
+    services: tuple[Service, ...]
+    standby: tuple[Service, ...]
+    """Those that the fallback alone would send mail to."""
 
 
 @click.command()
@@ -93,10 +109,11 @@ def command(config_file: Path | None, /, *, as_json: bool, **wished: Any) -> Non
     config, wish = load_config(find_config(config_file)), Wish(**wished)
     log_warnings(config)
     name = _choose_mailbox(config, wish.mailbox)
-    config = _without_fallback(config)
-    training = find_training(config, wish.trained_on, near=(config.file.absolute().parent, Path.cwd()))
-    account = _look(config, name, wish)
-    prospect = _rehearse(config, account, training, wish)
+    training = find_training(_without_fallback(config), wish.trained_on, near=(config.file.absolute().parent, Path.cwd()))
+    with ExitStack() as stack:
+        ready = _open(config, stack)
+        account = _look(config, name, wish)
+        prospect = _rehearse(config, ready, account, training, wish)
     if as_json:
         say_json({"mailbox": name} | facts(prospect))
     else:
@@ -116,9 +133,34 @@ def _choose_mailbox(config: Config, given: str) -> str:
 
 
 def _without_fallback(config: Config) -> Config:
-    """Measure the classifier itself: what stands in for it in an outage is another one."""
     section = config.classifier.model_copy(update={"fallback": None})
     return config.model_copy(update={"classifier": section}).read_from(config.file)
+
+
+def _open(config: Config, stack: ExitStack) -> Ready:
+    """Open the classifier as the daemon does, but for its fallback: what stands in for it in an outage is another one.
+
+    Its thresholds are those of the whole. Raises UnknownKind, ModelFileError, ConfigError.
+    """
+    from cubbyd.classify.registry import load_classifier
+    from cubbyd.setup.leaving import find_services
+
+    whole = load_classifier(config)
+    stack.callback(whole.close)
+    bars = thresholds_of(config, whole, config.taxonomy.ids)
+    alone = _without_fallback(config)
+    classifier = whole
+    if config.classifier.fallback is not None:
+        classifier = load_classifier(alone)
+        stack.callback(classifier.close)
+    fallback = config.classifier.fallback
+    behind = stand_alone(config, fallback) if fallback is not None else None
+    return Ready(
+        classifier=classifier,
+        bars=bars,
+        services=find_services([alone, *(member for _, member in members_of(alone))]),
+        standby=find_services([behind, *(member for _, member in members_of(behind))]) if behind is not None else (),
+    )
 
 
 # --- reading -----------------------------------------------------------------------------------------------------------
@@ -171,37 +213,23 @@ def _refuse_unknown(config: Config, file: Path | None, labels: Iterable[str]) ->
 # --- asking ------------------------------------------------------------------------------------------------------------
 
 
-def _rehearse(config: Config, account: Account, training: Training, wish: Wish) -> Prospect:
+def _rehearse(config: Config, ready: Ready, account: Account, training: Training, wish: Wish) -> Prospect:
     """Ask about all mail that was not trained on, and measure. Raises ClassifierError, UsageError."""
-    from cubbyd.classify.registry import load_classifier
     from cubbyd.evaluation.whole import evaluate
-    from cubbyd.setup.leaving import find_services
     from cubbyd.setup.prospect import Seen, make_prospect
 
     mails = [mail for mail in account.filed.mails if not training.knows(mail.example)]
     if not mails:
-        known = len(account.filed.mails)
-        raise ClassifierError(
-            f"there is no filed mail to rehearse on: {known} mails were read, and all of them were trained on; divide the "
-            "examples with `cubbyd dataset split`, train on train.jsonl alone, and rehearse again"
-            if known
-            else "there is no filed mail to rehearse on; the folders of the categories are empty, or missing (`cubbyd check`)"
-        )
-    services = find_services([config, *(alone for _, alone in members_of(config))])
-    classifier, categories = load_classifier(config), config.taxonomy.ids
-    try:
-        if classifier.batch_size == 1 and not wish.yes:
-            raise click.UsageError(f"{say_cost(config, classifier, [mail.example for mail in mails])}; add --yes to do so")
-        answered, failures = _ask(classifier, mails)
-        bars = thresholds_of(config, classifier, categories)
-        sheet = _to_sheet(config, classifier, answered, failures, unread=account.filed.unread)
-    finally:
-        classifier.close()
+        raise ClassifierError(_say_nothing_to_ask(len(account.filed.mails)))
+    if ready.classifier.batch_size == 1 and not wish.yes:
+        raise click.UsageError(f"{say_cost(config, ready.classifier, [mail.example for mail in mails])}; add --yes to do so")
+    answered, failures = _ask(ready.classifier, mails)
+    sheet = _to_sheet(config, ready.classifier, answered, failures, unread=account.filed.unread)
     click.echo("measuring, with intervals", err=True)
     several = config.classifier.labels is Labels.MANY
     return make_prospect(
         config,
-        evaluate(f"the {sheet.provenance.kind} classifier", sheet, bars, several=several),
+        evaluate(f"the {sheet.provenance.kind} classifier", sheet, ready.bars, several=several),
         Seen(
             filed=account.filed,
             skips=account.skips,
@@ -210,12 +238,22 @@ def _rehearse(config: Config, account: Account, training: Training, wish: Wish) 
             left_out=len(account.filed.mails) - len(mails),
             may_be_known=sum(training.may_know(mail) for mail, _ in answered),
             answered=tuple(answered),
-            services=services,
+            services=ready.services,
+            standby=ready.standby,
         ),
         now=SystemClock().now(),
         mails_per_month=wish.mails_per_month,
         precision=wish.precision,
     )
+
+
+def _say_nothing_to_ask(known: int) -> str:
+    if known:
+        return (
+            f"there is no filed mail to rehearse on: {known} mails were read, and all of them were trained on; divide the "
+            "examples with `cubbyd dataset split`, train on train.jsonl alone, and rehearse again"
+        )
+    return "there is no filed mail to rehearse on; the folders of the categories are empty, or missing (`cubbyd check`)"
 
 
 def _ask(

@@ -10,6 +10,7 @@ from cubbyd.cli.output import console, printable, table
 
 if TYPE_CHECKING:
     from cubbyd.evaluation.score import Estimate
+    from cubbyd.setup.leaving import Service
     from cubbyd.setup.prospect import Prospect, Traffic
 
 SHOWN_CONFUSIONS: Final = 8
@@ -106,10 +107,13 @@ def _print_month(prospect: Prospect) -> None:
         click.echo("A month: the filed mail is too young or too old to tell how much comes; say it with --mails-per-month N.")
     else:
         click.echo(f"A month: about {prospect.per_month:,.0f} mails. {_say_money(prospect)}")
+    standby = [one for one in prospect.seen.standby if not one.is_here]
     if not prospect.traffic:
-        click.echo("Nothing leaves the building.")
+        click.echo("Nothing leaves the building" + (" while the classifier itself answers." if standby else "."))
     for one in prospect.traffic:
         click.echo(_say_traffic(one, len(prospect.seen.answered)))
+    for service in standby:
+        click.echo(f"While it cannot answer, the fallback sends mail to {service.address}: {_say_text(service)}.")
 
 
 def _say_money(prospect: Prospect) -> str:
@@ -120,15 +124,18 @@ def _say_money(prospect: Prospect) -> str:
     return f"They cost about {prospect.money_per_month:.2f} in the currency of your prices."
 
 
+def _say_text(service: Service) -> str:
+    return "text with names and numbers masked" if service.is_masked else "TEXT AS IT IS, NAMES AND ALL"
+
+
 def _say_traffic(one: Traffic, mails: int) -> str:
-    what = "text with names and numbers masked" if one.service.is_masked else "TEXT AS IT IS, NAMES AND ALL"
     month = (
         ""
         if one.bytes_per_month is None or one.mails_per_month is None
         else f": in a month about {one.mails_per_month:,.0f} mails, {one.bytes_per_month / KILOBYTE:,.0f} kB"
     )
     return (
-        f"Leaves the building for {one.service.address}: {what}, of {one.asked} of {mails} mails, "
+        f"Leaves the building for {one.service.address}: {_say_text(one.service)}, of {one.asked} of {mails} mails, "
         f"{one.bytes_each / KILOBYTE:.1f} kB each with the question{month}."
     )
 
@@ -200,6 +207,9 @@ def facts(prospect: Prospect) -> dict[str, Any]:
             "money": 0.0 if not seen.services else _round(prospect.money_per_month, 4),
         },
         "leaves_the_building": [_traffic_facts(one) for one in prospect.traffic],
+        "leaves_in_an_outage": [
+            {"to": one.address, "masked": one.is_masked} for one in prospect.seen.standby if not one.is_here
+        ],
         "ready": prospect.is_ready,
         "doubts": list(prospect.doubts),
         "next": say_switch(prospect) if prospect.is_ready else None,

@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -134,19 +134,14 @@ def place_files(config: NewFile, *others: NewFile) -> None:
 
     Raises InputFileError where a file is there already or cannot be written, ConfigError where the text is no configuration.
     """
-    placed: list[Path] = []
-    with _written(config) as beside:
+    with _written(config) as beside, ExitStack() as on_failure:
         load_config(beside)
-        try:
-            for one in others:
-                with _written(one) as other:
-                    _give_name(other, one.file)
-                placed.append(one.file)
-            _give_name(beside, config.file)
-        except InputFileError:
-            for file in placed:
-                file.unlink(missing_ok=True)
-            raise
+        for one in others:
+            with _written(one) as other:
+                _give_name(other, one.file)
+                on_failure.callback(one.file.unlink, missing_ok=True)
+        _give_name(beside, config.file)
+        on_failure.pop_all()
 
 
 @contextmanager
@@ -169,10 +164,21 @@ def _written(new: NewFile) -> Iterator[Path]:
 
 
 def _give_name(beside: Path, file: Path) -> None:
-    """Give a file its name in one step, unless that is taken (link(2) never overwrites)."""
+    """Give a file its name in one step, unless that is taken: link(2) never overwrites.
+
+    Where there are no hard links (FAT, some network drives) it is looked first, and then renamed. Raises InputFileError.
+    """
     try:
         file.hardlink_to(beside)
-    except FileExistsError as error:
-        raise InputFileError(file, "is there already, and nothing is overwritten; move it away, or choose another") from error
+    except OSError as error:
+        if os.path.lexists(file):
+            reason = "is there already, and nothing is overwritten; move it away, or choose another"
+            raise InputFileError(file, reason) from error
+        _rename(beside, file)
+
+
+def _rename(beside: Path, file: Path) -> None:
+    try:
+        beside.rename(file)
     except OSError as error:
         raise InputFileError(file, f"cannot be written: {error.strerror}; choose another folder") from error

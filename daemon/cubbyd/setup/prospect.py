@@ -44,6 +44,8 @@ class Seen:
     may_be_known: int
     answered: tuple[tuple[FiledMail, Prediction], ...]
     services: tuple[Service, ...]
+    standby: tuple[Service, ...]
+    """Those that only a fallback sends mail to, while the classifier cannot answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
