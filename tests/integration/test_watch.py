@@ -132,3 +132,17 @@ def test_the_client_never_formats_mail_for_a_log(dovecot: Dovecot, user: str) ->
     client.login(user, PASSWORD)
     assert client._imap.debug == 0
     client.logout()
+
+
+def test_a_refused_login_is_not_tried_again_by_who_only_watches(dovecot: Dovecot, user: str, hints: Hints) -> None:
+    """The polls try it already, and servers lock accounts that hammer; the first pause after another failure is 5 s at most."""
+    watcher = IdleWatcher(account("127.0.0.1", dovecot.port, user, "wrong"), hints.hint, hints.report)
+    watcher.start()
+    try:
+        assert hints.wait_for_report()
+        time.sleep(7)
+        assert len(hints.reports) == 1
+    finally:
+        watcher.stop()
+        watcher.join(10)
+    assert not watcher.is_alive()

@@ -18,7 +18,9 @@ memory=$(mktemp -d /dev/shm/cubbyd-boot.XXXXXX) || exit 125
 groups=/sys/fs/cgroup/unified
 [ -e $groups/cgroup.procs ] || groups=/sys/fs/cgroup
 group=$groups/cubbyd-boot.$$
+child=
 clean_up() {
+    [ -z "$child" ] || kill -KILL "$child" 2>/dev/null  # its first process goes with it, and all others with that
     [ -e "$group/cgroup.kill" ] && echo 1 >"$group/cgroup.kill"
     for _ in $(seq 25); do
         [ -d "$group" ] || break
@@ -102,7 +104,10 @@ ENTER
     echo $BASHPID >"$group/cgroup.procs"
     export MEMORY=$memory OUT=$out BIND=${BIND:-}
     exec unshare --mount --propagation private --cgroup --pid --fork --kill-child=KILL --uts --ipc --net sh "$memory/enter"
-) </dev/null >"$out/console" 2>&1
+) </dev/null >"$out/console" 2>&1 &
+child=$!
+wait "$child"
 code=$?
+child=
 [ -e "$out/log" ] || { echo "it did not boot:" >&2; cat "$out/console" >&2; exit 125; }
 exit $code

@@ -88,10 +88,10 @@ def attempts(state: str) -> dict[str, Callable[[], object]]:
         "runs a program from /var/tmp": execute_in("/var/tmp"),
         "runs a program from /dev/shm": execute_in("/dev/shm"),
         "runs a program from the state": execute_in(state),
+        "sets the host's name": call("sethostname", b"mine", 4),
         "becomes root": lambda: os.setuid(0),
         "mounts": call("mount", b"none", b"/tmp", b"tmpfs", 0, None),
         "makes a namespace": call("unshare", 0x10000000),
-        "sets the host's name": call("sethostname", b"mine", 4),
     }
 
 

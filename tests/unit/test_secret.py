@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from cubbyd.config import MailboxSection, read_password
-from cubbyd.errors import EXIT_CONFIG, ConfigError
+from cubbyd.errors import EXIT_CONFIG, ConfigError, SecretHidden
 from cubbyd.mailbox import Account
 
+NOBODY = 65534
 CONFIG = Path("cubbyd.toml")
 SECRET = "hunter2-lettuce-ü"
 
@@ -84,6 +86,21 @@ def test_a_credential_is_read_from_systemds_directory(file: Path) -> None:
     mailbox = section(password_credential=file.name)
 
     assert read_password(CONFIG, "office", mailbox, {"CREDENTIALS_DIRECTORY": str(file.parent)}).get_secret_value() == SECRET
+
+
+def test_a_credential_that_another_process_alone_may_read_is_told_from_one_that_is_wrong(file: Path) -> None:
+    """systemd hides credentials from ExecReload=, which checks a configuration all the same."""
+    mailbox, environment = section(password_credential=file.name), {"CREDENTIALS_DIRECTORY": str(file.parent)}
+    file.chmod(0o000)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        with pytest.raises(SecretHidden, match="Permission denied"):
+            read_password(CONFIG, "office", mailbox, environment)
+    finally:
+        if is_root:
+            os.seteuid(0)
 
 
 def test_a_credential_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -67,7 +67,10 @@ def read_api_key(config_file: Path, section: OpenAISection, environment: Mapping
 
 
 def read_secret(config_file: Path, place: SecretPlace, environment: Mapping[str, str] | None = None) -> SecretStr:
-    """Read a secret from where the configuration says. Raises ConfigError that names the key, never the secret."""
+    """Read a secret from where the configuration says. Raises ConfigError that names the key, never the secret.
+
+    It is a SecretHidden where systemd has handed the credential to another process of the service alone.
+    """
     environment = os.environ if environment is None else environment
     key = f"{place.table}.{place.prefix}"
     if place.variable:
@@ -76,11 +79,20 @@ def read_secret(config_file: Path, place: SecretPlace, environment: Mapping[str,
             raise _error(config_file, f"{key}_env", f"the environment variable {place.variable} is not set")
         return SecretStr(secret)
     if place.credential:
-        return _from_file(config_file, f"{key}_credential", credentials_directory(environment) / place.credential)
+        return _from_credential(config_file, f"{key}_credential", credentials_directory(environment) / place.credential)
     if place.file is None:
         raise _error(config_file, place.table, f"no {place.prefix} is configured")
     _refuse_open_file(config_file, f"{key}_file", place.file)
     return _from_file(config_file, f"{key}_file", place.file)
+
+
+def _from_credential(config_file: Path, key: str, file: Path) -> SecretStr:
+    try:
+        return _from_file(config_file, key, file)
+    except ConfigError as error:
+        if isinstance(error.__cause__, PermissionError):
+            raise SecretHidden(config_file, error.problems) from error.__cause__
+        raise
 
 
 def _from_file(config_file: Path, key: str, file: Path) -> SecretStr:
@@ -88,10 +100,6 @@ def _from_file(config_file: Path, key: str, file: Path) -> SecretStr:
         with file.open("rb") as stream:
             content = stream.read(LONGEST_SECRET + 1)
         secret = content.decode("utf-8").rstrip("\r\n")
-    except PermissionError as error:
-        raise SecretHidden(
-            config_file, (Problem(key=key, found="", allowed=f"{file} cannot be read: {error.strerror}"),)
-        ) from error
     except OSError as error:
         raise _error(config_file, key, f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:

@@ -160,6 +160,7 @@ class Daemon:
         seconds = self._watchdog_seconds(config)
         self._pulse = Pulse(watchdog_seconds=seconds, feed=self._manager.alive, clock=self._clock)
         self._told, self._refusal = "", ""
+        self._allowed_seconds = self._manager.watchdog_seconds
         self._stop, self._reload, self._wake = threading.Event(), threading.Event(), threading.Event()
 
     def run(self) -> None:
@@ -194,8 +195,9 @@ class Daemon:
 
     def _say_ready(self, runtime: Runtime) -> None:
         seconds = self._pulse.watchdog_seconds
-        if seconds is not None and seconds != self._manager.watchdog_seconds:
+        if seconds is not None and seconds != self._allowed_seconds:
             self._manager.allow(seconds)
+            self._allowed_seconds = seconds
         self._told = self._headline(runtime)
         self._manager.ready(self._told)
 

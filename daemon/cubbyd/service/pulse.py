@@ -74,7 +74,8 @@ class Pulse:
 
     def _dismiss(self, part: _Part) -> None:
         with self._lock:
-            self._parts.remove(part)
+            if part in self._parts:
+                self._parts.remove(part)
 
 
 class Beat:
