@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot
+.PHONY: help demo test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
@@ -16,6 +16,7 @@ help:
 	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
 	@echo 'make lint    style, types, direction of imports'
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
+	@echo 'make units   write the units of systemd/ for several facilities anew, from those for one'
 	@echo 'make clean   remove what make made'
 
 demo: $(VENV)/.ready-demo
@@ -65,6 +66,9 @@ $(VENV)/.ready-demo: $(VENV)/bin/uv pyproject.toml uv.lock
 $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml uv.lock
 	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --extra demo --extra openai --extra embedding-model
 	@touch $@
+
+units:
+	@deploy/setup/units.sh systemd
 
 dovecot:
 	@deploy/setup/dovecot.sh

@@ -42,9 +42,10 @@ class Outside:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._client.logout()
 
-    def deliver(self, *mails: bytes, folder: str = "INBOX", flags: str = "") -> None:
+    def deliver(self, *mails: bytes, folder: str = "INBOX", flags: str = "", received: datetime | None = None) -> None:
+        arrived = imaplib.Time2Internaldate(received) if received else None
         for raw in mails:
-            self._ok(self._client.append(folder, f"({flags})" if flags else None, None, raw))
+            self._ok(self._client.append(folder, f"({flags})" if flags else None, arrived, raw))
 
     def folders(self) -> list[str]:
         _, lines = self._client.list()

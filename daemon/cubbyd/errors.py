@@ -61,6 +61,10 @@ class ConfigError(CubbydError):
             super().__init__("\n".join([f"{file}: {len(problems)} problems", *(f"  {problem}" for problem in problems)]))
 
 
+class SecretHidden(ConfigError):
+    """A secret is in its place, and this process may not read it."""
+
+
 # --- files of the user -------------------------------------------------------------------------------------------------
 
 

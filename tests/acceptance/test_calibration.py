@@ -142,7 +142,9 @@ def test_written_thresholds_decide_and_an_own_threshold_stands_above_them(later:
     (answer,) = json_lines(later.call("classify", "mail.eml", "--json").stdout)
 
     assert (answer["decision"], answer["hold"]) == (None, "unsure")
-    assert "absence never (measured)" in later.call("check", code=69).stdout
+    checked = later.call("check", code=69).stdout
+    assert "absence never (measured)" in checked
+    assert "has no calibration for this version" not in checked, "thresholds were measured without one"
     text = (later.folder / "cubbyd.toml").read_text()
     (later.folder / "cubbyd.toml").write_text(text.replace('id = "absence"', 'id = "absence"\nthreshold = 0.3'))
     (answer,) = json_lines(later.call("classify", "mail.eml", "--json").stdout)

@@ -50,7 +50,7 @@ def test_the_version_is_said(desk: Desk) -> None:
         (["fly"], "No such command 'fly'"),
         (["check", "--loud"], "No such option"),
         (["train"], "Missing argument 'EXAMPLES'"),
-        (["train", "examples.jsonl"], "Missing option '--out'"),
+        (["train", "examples.jsonl"], "give --out MODEL, or --store"),
         (["train", "examples.jsonl", "--out", "m", "--seed", "many"], "is not a valid integer"),
         (["classify"], "give mail files, or --jsonl"),
         (["classify", "a.eml", "--jsonl", "b.jsonl"], "give mail files, or --jsonl"),

@@ -97,6 +97,23 @@ def test_check_says_what_would_happen_and_changes_nothing(cubbyd: Cubbyd, outsid
     assert not (cubbyd.folder / "state").exists()
 
 
+def test_an_offline_check_asks_no_server_and_finds_what_a_reload_would_refuse(cubbyd: Cubbyd) -> None:
+    nobody = 'host = "127.0.0.1"\nport = 1\nsecurity = "plain"'
+    cubbyd.write(mailbox=nobody)
+    assert cubbyd("check").returncode == 69
+    right = cubbyd("check", "--offline")
+    assert right.returncode == 0, right.stdout
+    assert "All that is on this machine is ready. Next: `cubbyd check`" in right.stdout
+    (cubbyd.folder / "cubbyd.model").unlink()
+    (cubbyd.folder / "password").unlink()
+    wrong = cubbyd("check", "--offline")
+    assert wrong.returncode == 78
+    assert "✗ classifier local" in wrong.stdout
+    assert "✗ mailbox office" in wrong.stdout
+    cubbyd.write(mailbox=nobody, more="nonsense = 1")
+    assert cubbyd("check", "--offline").returncode == 78
+
+
 def test_history_and_status_tell_what_went_where_and_why(cubbyd: Cubbyd, outside: Outside) -> None:
     deliver(outside, "Emma is ill today")
     cubbyd("run", "--once")

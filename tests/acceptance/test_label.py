@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.acceptance.desk import Desk, clean_environment, json_lines, write_examples
+from tests.acceptance.terminal import Terminal
 
 from cubbyd.standin import Fault, Standin
 from cubbyd.standin.server import KEY
@@ -55,52 +53,12 @@ def labels(file: Path) -> dict[str, str | None]:
     return {record["id"]: record.get("label") for record in json_lines(file.read_text())}
 
 
-class Terminal:
-    """A pseudo-terminal in which cubbyd runs, and a person at it."""
-
-    def __init__(self, desk: Desk, *arguments: str) -> None:
-        self.hand, other = pty.openpty()
-        opens_its_terminal = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(other)]
-        self.process = subprocess.Popen(
-            [*opens_its_terminal, sys.executable, "-m", "cubbyd", *arguments],
-            cwd=desk.folder,
-            env=clean_environment() | {"TERM": "xterm"},
-            start_new_session=True,
-        )
-        self.other = other  # kept open, or the terminal would hang up before the session has opened it
-        self.seen = ""
-
-    def wait_for(self, text: str, seconds: float = 20.0) -> str:
-        """Read until the text is there; give what was read since the last time."""
-        until, read = time.monotonic() + seconds, ""
-        while text not in read:
-            ready, _, _ = select.select([self.hand], [], [], max(0.0, until - time.monotonic()))
-            assert ready, f"{text!r} never came: {self.seen}"
-            try:
-                piece = os.read(self.hand, 65_536).decode()
-            except OSError:
-                piece = ""
-            assert piece, f"it ended before {text!r}: {self.seen}"
-            read += piece
-            self.seen += piece
-        return read
-
-    def press(self, keys: str) -> None:
-        os.write(self.hand, keys.encode())
-
-    def close(self) -> int:
-        code = self.process.wait(timeout=60)
-        os.close(self.other)
-        os.close(self.hand)
-        return code
-
-
 def test_a_person_labels_at_a_terminal_takes_back_skips_quits_and_goes_on_later(desk: Desk) -> None:
     out = lay_out(desk)
     write_examples(desk.folder / "train.jsonl")
     desk.call("train", "train.jsonl", "--out", "cubbyd.model")
 
-    person = Terminal(desk, "dataset", "label", "mails.jsonl", "--out", "labeled.jsonl")
+    person = Terminal(desk.folder, "dataset", "label", "mails.jsonl", "--out", "labeled.jsonl")
     shown = person.wait_for("q quit")
     assert "1 of 3" in shown
     assert "> 1  absence" in shown, "the model's guess is preselected"
@@ -120,7 +78,7 @@ def test_a_person_labels_at_a_terminal_takes_back_skips_quits_and_goes_on_later(
     assert person.close() == 0
     assert out.stat().st_mode & 0o777 == 0o600
 
-    person = Terminal(desk, "dataset", "label", "mails.jsonl", "--out", "labeled.jsonl", "--no-guess")
+    person = Terminal(desk.folder, "dataset", "label", "mails.jsonl", "--out", "labeled.jsonl", "--no-guess")
     assert "2 of 3" in person.wait_for("q quit")
     person.press("3")
     assert "its label now" in person.wait_for("q quit")
@@ -132,7 +90,7 @@ def test_a_person_labels_at_a_terminal_takes_back_skips_quits_and_goes_on_later(
 
 def test_an_interrupt_ends_the_session_and_keeps_the_answers(desk: Desk) -> None:
     out = lay_out(desk)
-    person = Terminal(desk, "dataset", "label", "mails.jsonl", "--out", "labeled.jsonl", "--no-guess")
+    person = Terminal(desk.folder, "dataset", "label", "mails.jsonl", "--out", "labeled.jsonl", "--no-guess")
     person.wait_for("q quit")
     person.press("1")
     person.wait_for("q quit")
@@ -140,7 +98,7 @@ def test_an_interrupt_ends_the_session_and_keeps_the_answers(desk: Desk) -> None
     person.close()
     assert labels(out) == {"a": "absence"}
 
-    person = Terminal(desk, "dataset", "label", "mails.jsonl", "--out", "labeled.jsonl", "--no-guess")
+    person = Terminal(desk.folder, "dataset", "label", "mails.jsonl", "--out", "labeled.jsonl", "--no-guess")
     assert "2 of 3" in person.wait_for("q quit")
     person.press("\x03")
     assert "0 labeled now, 1 in all; 2 left." in person.wait_for("left.")
@@ -197,7 +155,7 @@ def test_two_orders_that_agree_label_a_mail_and_nothing_is_asked_before_the_pric
 
     desk.call(*ask, "--yes")
     assert len(standin.requests) == 8, "what was asked is not asked again"
-    person = Terminal(desk, "dataset", "label", "labeled.jsonl", "--keep-labels", "--no-guess", "--out", "all.jsonl")
+    person = Terminal(desk.folder, "dataset", "label", "labeled.jsonl", "--keep-labels", "--no-guess", "--out", "all.jsonl")
     assert "a model's guesses: absence or billing" in person.wait_for("q quit")
     person.press("\r")
     assert "no guess" in person.wait_for("q quit")

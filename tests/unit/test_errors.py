@@ -18,7 +18,7 @@ def kinds(of: type[CubbydError] = CubbydError) -> Iterator[type[CubbydError]]:
 
 
 OURS = [kind for kind in dict.fromkeys(kinds()) if kind.__module__ == errors.__name__]
-NEED_DATA = ("ConfigError", "InputFileError", "ModelFileError", "UnknownKind")
+NEED_DATA = ("ConfigError", "InputFileError", "ModelFileError", "ModelStoreError", "UnknownKind")
 
 
 def test_every_exception_of_the_module_is_of_one_family() -> None:

@@ -233,3 +233,23 @@ def test_cutting_ends_a_read_in_another_thread() -> None:
         reader.join()
         wire.cut(client)  # a second time is no error
         client.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (logging.NOTSET, logging.INFO),
+        (logging.DEBUG, logging.INFO),
+        (logging.INFO, logging.INFO),
+        (logging.WARNING, logging.WARNING),
+    ],
+)
+def test_imapclient_never_logs_mails_and_is_not_made_to_say_more_than_was_wanted(before: int, after: int) -> None:
+    logger = logging.getLogger("imapclient")
+    kept = logger.level
+    try:
+        logger.setLevel(before)
+        wire.silence_logging()
+        assert logger.level == after
+    finally:
+        logger.setLevel(kept)

@@ -103,19 +103,23 @@ def thresholds_in_force(config: Config, classifier: Classifier) -> dict[Category
 
 
 def shortcomings(config: Config, classifier: Classifier) -> list[str]:
-    """Say what the configured calibration file lacks for a loaded classifier, each with the way out. Raises ConfigError."""
+    """Say what the configured calibration file lacks for a loaded classifier, each with the way out. Raises ConfigError.
+
+    Thresholds that were measured for a classifier without a curve need none.
+    """
     file = config.classifier.calibration
     if file is None:
         return []
     backend = backend_of(classifier)
     first = backend.first if isinstance(backend, FallbackClassifier) else backend
     known, said = read_calibration(file), []
-    if not isinstance(first, CalibratedClassifier):
+    measured = known.thresholds_of(backend.provenance, config.classifier.labels)
+    if not isinstance(first, CalibratedClassifier) and not measured:
         said.append(
             f"{file.name} has no calibration for this version of the classifier ({first.provenance.model}), so its "
             "probabilities are used as they are; make one: cubbyd calibrate EXAMPLES.jsonl"
         )
-    if known.thresholds and not known.thresholds_of(backend.provenance, config.classifier.labels):
+    if known.thresholds and not measured:
         said.append(
             f"the thresholds in {file.name} were measured with another version of the classifier, or other labels, and are "
             "not used; measure again: cubbyd thresholds EXAMPLES.jsonl --write"

@@ -17,7 +17,9 @@ from cubbyd import __version__
 
 COMMANDS = {
     "demo": "Show the whole way of a mail, on a mail server and a sample mailbox that come with cubbyd.",
+    "init": "Write a configuration for a mail account: asks, tests the login, proposes categories from its folders.",
     "check": "Check the configuration, the mail server and the model; change nothing.",
+    "rehearse": "Say what to expect before anything is moved: on the mail that people have filed, changing nothing.",
     "run": "Watch the mailboxes and file their mail.",
     "dataset": "Turn a pile of mail into examples: import, look at, divide, mask, export.",
     "train": "Train a classifier on labeled examples.",
@@ -83,6 +85,7 @@ def cli(context: click.Context, config_file: Path | None) -> None:
     \b
     Begin here:
       cubbyd demo
+      cubbyd --config cubbyd.toml init
       cubbyd --config cubbyd.toml check
       cubbyd --config cubbyd.toml run --once --observe
     """

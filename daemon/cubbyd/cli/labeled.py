@@ -102,7 +102,7 @@ def ask_keeping(
     from cubbyd.evaluation.kept import ask_all
 
     if classifier.batch_size == 1 and not yes:
-        raise click.UsageError(f"{_say_cost(config, classifier, examples)}; add --yes to do so")
+        raise click.UsageError(f"{say_cost(config, classifier, examples)}; add --yes to do so")
     log_warnings(config)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(classifier.provenance.kind, total=len(examples))
@@ -155,7 +155,7 @@ def ask_classifier(config: Config, classifier: Classifier, examples: Sequence[Ex
     from cubbyd.evaluation.answer import collect_answers
 
     if classifier.batch_size == 1 and not yes:
-        raise click.UsageError(f"{_say_cost(config, classifier, examples)}; add --yes to do so")
+        raise click.UsageError(f"{say_cost(config, classifier, examples)}; add --yes to do so")
     log_warnings(config)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(classifier.provenance.kind, total=len(examples))
@@ -165,7 +165,7 @@ def ask_classifier(config: Config, classifier: Classifier, examples: Sequence[Ex
     return answers
 
 
-def _say_cost(config: Config, classifier: Classifier, examples: Sequence[Example]) -> str:
+def say_cost(config: Config, classifier: Classifier, examples: Sequence[Example]) -> str:
     """Say how many calls are made at most, and for about how much money where prices are configured."""
     said = f"{classifier.provenance.kind} would be asked about {len(examples)} mails one by one: up to {len(examples)} calls"
     section = config.classifier.openai

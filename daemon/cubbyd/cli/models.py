@@ -25,10 +25,10 @@ def command() -> None:
 
     \b
     Example:
-      cubbyd train examples.jsonl --store
       cubbyd models list
       cubbyd models use v2
       cubbyd models rollback
+      cubbyd train examples.jsonl --store
     """
 
 

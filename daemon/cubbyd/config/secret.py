@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.model import MailboxSection, credentials_directory
-from cubbyd.errors import ConfigError, Problem
+from cubbyd.errors import ConfigError, Problem, SecretHidden
 
 LONGEST_SECRET = 8192
 """Bytes; more is no password but a wrong file."""
@@ -88,6 +88,10 @@ def _from_file(config_file: Path, key: str, file: Path) -> SecretStr:
         with file.open("rb") as stream:
             content = stream.read(LONGEST_SECRET + 1)
         secret = content.decode("utf-8").rstrip("\r\n")
+    except PermissionError as error:
+        raise SecretHidden(
+            config_file, (Problem(key=key, found="", allowed=f"{file} cannot be read: {error.strerror}"),)
+        ) from error
     except OSError as error:
         raise _error(config_file, key, f"{file} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:

@@ -27,7 +27,13 @@ def mail_to_example(
     raw: bytes, labels: tuple[CategoryId, ...], *, origin: str, line: int = 0, received: datetime | None = None
 ) -> Example | None:
     """Make an example of a mail; None where there is no word in it. The time of arrival counts where no date is written."""
-    given = render(parse(raw))
+    return input_to_example(render(parse(raw)), labels, origin=origin, line=line, received=received)
+
+
+def input_to_example(
+    given: ClassifierInput, labels: tuple[CategoryId, ...], *, origin: str, line: int = 0, received: datetime | None = None
+) -> Example | None:
+    """Make an example of a mail that has been read, in the same way."""
     message = given.message
     subject, body = subject_of(message), body_of(message.text, message.quoted)
     if not (message.subject.strip() or body.strip()):

@@ -98,14 +98,15 @@ def collect_answers(
     answered = [
         (example, outcome) for (example, _), outcome in zip(asked, outcomes, strict=True) if isinstance(outcome, Prediction)
     ]
-    return _to_arrays(categories or classifier.categories, answered, failures)
+    return to_answers(categories or classifier.categories, answered, failures)
 
 
-def _to_arrays(
+def to_answers(
     categories: tuple[CategoryId, ...],
     answered: Sequence[tuple[Example, Prediction]],
     failures: tuple[ClassifierError, ...],
 ) -> Answers:
+    """Put predictions about labeled mails into arrays; `categories` are the columns. There is at least one mail."""
     dates = [example.date.timestamp() for example, _ in answered if example.date is not None]
     return Answers(
         categories=categories,

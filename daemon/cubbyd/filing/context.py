@@ -51,6 +51,8 @@ class PassContext:
     classifier: Classifier
     clock: Clock
     should_stop: Callable[[], bool]
+    progress: Callable[[], None]
+    """Called whenever mails were judged: a sign that the work goes on."""
     status: FolderStatus
     """The inbox as it was opened."""
     targets: dict[str, FolderStatus] = field(default_factory=dict)

@@ -32,10 +32,12 @@ class Filer:
         classifier: Classifier,
         clock: Clock,
         should_stop: Callable[[], bool] = lambda: False,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take the parts; `should_stop` is asked between mails and ends a pass early and cleanly."""
+        """Take the parts; `should_stop` is asked between mails and ends a pass cleanly; `progress` hears of each lot."""
         self._name, self._inbox, self._rules = name, inbox, rules
         self._journal, self._classifier, self._clock, self._should_stop = journal, classifier, clock, should_stop
+        self._progress = progress
 
     def run(self, mailbox: Mailbox, *, full_scan: bool = False) -> PassReport:
         """Do one pass over an open connection.
@@ -56,6 +58,7 @@ class Filer:
             classifier=self._classifier,
             clock=self._clock,
             should_stop=self._should_stop,
+            progress=self._progress,
             status=status,
         )
         context.report.problems += begun.problems

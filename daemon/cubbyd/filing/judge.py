@@ -154,6 +154,7 @@ def _judge(context: PassContext, records: Sequence[Record], fetched: dict[int, R
         except ClassifierUnavailable:
             _hand_back(context, records[start + size :], "the classifier was unavailable before its turn")
             raise
+        context.progress()
 
 
 def _hand_back(context: PassContext, records: Sequence[Record], reason: str) -> None:

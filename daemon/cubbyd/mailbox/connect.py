@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -37,8 +38,8 @@ class Account:
         return f"{self.section.host}:{self.section.effective_port}"
 
 
-def connect(account: Account, *, attempts: int = ATTEMPTS) -> IMAPClient:
-    """Connect and log in; a broken connection is tried again a few times, a refused login never.
+def connect(account: Account, *, attempts: int = ATTEMPTS, heard: Callable[[], None] = lambda: None) -> IMAPClient:
+    """Connect and log in; a broken connection is tried again a few times, a refused login never. Each step calls `heard`.
 
     Raises MailboxUnavailable, LoginRefused, InsecureConnection.
     """
@@ -48,11 +49,12 @@ def connect(account: Account, *, attempts: int = ATTEMPTS) -> IMAPClient:
         wait=wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS),
         reraise=True,
     )
-    return retrying(_connect_once, account)
+    return retrying(_connect_once, account, heard)
 
 
-def _connect_once(account: Account) -> IMAPClient:
+def _connect_once(account: Account, heard: Callable[[], None]) -> IMAPClient:
     section = account.section
+    heard()
     with ours(f"mailbox {account.name}: connecting to {account.server}"):
         context = None if section.security is Security.PLAIN else _tls_context(section)
         client = wire.open_client(
@@ -62,9 +64,11 @@ def _connect_once(account: Account) -> IMAPClient:
             connect_seconds=section.connect_timeout_seconds,
             read_seconds=section.read_timeout_seconds,
         )
+    heard()
     try:
         if section.security is Security.STARTTLS:
             _start_tls(account, client, context)
+            heard()
         _log_in(account, client)
     except MailboxError:
         wire.put_away(client, politely=False)

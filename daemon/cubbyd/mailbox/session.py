@@ -5,9 +5,9 @@ Sources: RFC 9051 (IMAP4rev2), 3501, 6851 (MOVE), 4315 (UIDPLUS), 2342 (NAMESPAC
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from imapclient import DELETED, IMAPClient
@@ -33,12 +33,12 @@ UNREADABLE = (ProtocolError, ValueError, TypeError, KeyError, IndexError, Attrib
 """What imapclient raises on an answer that it cannot parse."""
 
 
-def open_mailbox(account: Account) -> ImapMailbox:
-    """Connect, log in, and learn what the server can do. Raises MailboxError's kinds."""
-    client = connect(account)
+def open_mailbox(account: Account, heard: Callable[[], None] = lambda: None) -> ImapMailbox:
+    """Connect, log in, and learn what the server can do; `heard` is called at each answer. Raises MailboxError's kinds."""
+    client = connect(account, heard=heard)
     try:
         with ours(f"mailbox {account.name}: asking {account.server} what it can do"):
-            return ImapMailbox(account.name, client, folder_names(client, account.section.inbox))
+            return ImapMailbox(account.name, client, folder_names(client, account.section.inbox), heard)
     except MailboxError:
         wire.put_away(client, politely=False)
         raise
@@ -65,18 +65,22 @@ def _lower(flag: bytes) -> str:
 class ImapMailbox:
     """An authenticated connection; satisfies cubbyd.mailbox.protocol.Mailbox."""
 
-    def __init__(self, name: str, client: IMAPClient, names: FolderNames) -> None:
-        """Take over an authenticated connection."""
+    def __init__(self, name: str, client: IMAPClient, names: FolderNames, heard: Callable[[], None] = lambda: None) -> None:
+        """Take over an authenticated connection; `heard` is called whenever the server has done what was asked."""
         self.capabilities = capabilities_of(client)
         self._name = name
         self._client = client
         self._names = names
+        self._heard = heard
         self._selected: tuple[str, bool] | None = None
         self._exists = 0
         self._kept_keywords: dict[str, bool] = {}
 
-    def _doing(self, what: str) -> Any:
-        return ours(f"mailbox {self._name}: {what}")
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        with ours(f"mailbox {self._name}: {what}"):
+            yield
+        self._heard()
 
     # --- the inbox ---------------------------------------------------------------------------------------------------
 
@@ -126,6 +130,11 @@ class ImapMailbox:
         for last in range(exists, 0, -SEARCH_WINDOW):
             found.update(self._client.search([f"{max(1, last - SEARCH_WINDOW + 1)}:{last}", *criteria]))
         return found
+
+    def count_since(self, day: date) -> int:
+        """Count the mails of the selected folder that arrived on a day or later, by the server's own calendar."""
+        with self._doing("counting new mail"):
+            return len(self._client.search(["SINCE", day]))
 
     def present(self, uids: Sequence[int]) -> set[int]:
         """Search for the UIDs themselves."""

@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from imapclient import IMAPClient
 
-from cubbyd.errors import MailboxError
+from cubbyd.errors import LoginRefused, MailboxError
 from cubbyd.mailbox import wire
 from cubbyd.mailbox.border import ours
 from cubbyd.mailbox.connect import Account, capabilities_of, connect
@@ -23,6 +23,8 @@ IDLE_SECONDS = 110.0
 
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
+LOGIN_PAUSE_SECONDS = 3600.0
+"""After a refused login: the polls try it too, and servers lock accounts that hammer."""
 
 
 class IdleWatcher(threading.Thread):
@@ -60,7 +62,9 @@ class IdleWatcher(threading.Thread):
                 if self._stopping.is_set():
                     return
                 self._report(str(error))
-                self._stopping.wait(pause * random.uniform(0.5, 1.0))  # noqa: S311  (jitter, no secret)
+                is_refused = isinstance(error, LoginRefused)
+                jitter = random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
+                self._stopping.wait(LOGIN_PAUSE_SECONDS if is_refused else pause * jitter)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     def _watch(self) -> bool:

@@ -24,8 +24,9 @@ UID_RANGE = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
 
 
 def silence_logging() -> None:
-    """Keep imapclient from logging whole mails, which it does at debug level."""
-    logging.getLogger("imapclient").setLevel(logging.INFO)
+    """Keep imapclient from logging whole mails, which it does at debug level; one that is quieter already stays so."""
+    logger = logging.getLogger("imapclient")
+    logger.setLevel(max(logger.level, logging.INFO))
 
 
 def open_client(host: str, port: int, context: Any, *, connect_seconds: float, read_seconds: float) -> IMAPClient:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 
 import structlog
 
@@ -15,10 +16,30 @@ from cubbyd.config import Config, read_password
 from cubbyd.filing import Filer, rules_of
 from cubbyd.journal import Journal
 from cubbyd.mailbox import Account, open_mailbox
+from cubbyd.service.pulse import Beat
 from cubbyd.service.worker import Worker
 from cubbyd.taxonomy import CategoryId
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
+
+ANSWERS_IN_A_STEP = 4
+"""Answers of a mail server that one step waits for at most, each as long as read_timeout_seconds."""
+
+
+def longest_step_seconds(config: Config) -> float:
+    """Tell how long one step of the work may take by the configuration: what is silent for longer than that hangs."""
+    slowest = max(
+        section.connect_timeout_seconds + ANSWERS_IN_A_STEP * section.read_timeout_seconds
+        for section in config.mailboxes.values()
+    )
+    embeddings = config.classifier.embeddings
+    servers = (config.classifier.openai, embeddings.server if embeddings else None)
+    asked = [server.patience_seconds for server in servers if server]
+    return float(max(slowest, sum(asked)))
+
+
+def _unheard() -> None:
+    """Take a sign of progress that nobody waits for."""
 
 
 def load_classifier(config: Config) -> Classifier:
@@ -57,13 +78,14 @@ def build_workers(
     clock: Clock,
     observe: bool,
     should_stop: Callable[[], bool],
+    beats: Mapping[str, Beat] = MappingProxyType({}),
 ) -> list[Worker]:
-    """Make a worker for each mailbox; they share the journal and the classifier."""
+    """Make a worker for each mailbox; they share the journal and the classifier, and report their progress to their `beats`."""
     rules = rules_of(config, observe=observe, thresholds=_measured_thresholds(config, classifier))
     return [
         Worker(
             name=account.name,
-            open_mailbox=partial(open_mailbox, account),
+            open_mailbox=partial(open_mailbox, account, beats.get(account.name, _unheard)),
             filer=Filer(
                 name=account.name,
                 inbox=account.section.inbox,
@@ -72,6 +94,7 @@ def build_workers(
                 classifier=classifier,
                 clock=clock,
                 should_stop=should_stop,
+                progress=beats.get(account.name, _unheard),
             ),
             journal=journal,
             clock=clock,

@@ -1,4 +1,4 @@
-"""The daemon: a thread for each mailbox, APScheduler for the polls, IDLE for the hints, signals for the admin.
+"""The daemon: a thread for each mailbox, APScheduler for the polls, IDLE for the hints, signals for the admin, systemd told.
 
 SIGTERM and SIGINT finish the mail in hand and exit 0; SIGHUP reads the configuration again and keeps the old one where the
 new one is wrong. APScheduler counts by the wall clock, so its jobs stand still for as long as that was set back; a watch on
@@ -7,6 +7,8 @@ the monotonic clock notices the step and schedules anew.
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import signal
 import threading
 from collections.abc import Callable
@@ -24,7 +26,10 @@ from cubbyd.config import Config, load_config
 from cubbyd.errors import ConfigError, CubbydError, Problem
 from cubbyd.journal import Journal, open_database, state_lock
 from cubbyd.mailbox import Account, IdleWatcher
-from cubbyd.service.build import accounts_of, build_workers, load_classifier
+from cubbyd.service.build import accounts_of, build_workers, load_classifier, longest_step_seconds
+from cubbyd.service.headline import headline
+from cubbyd.service.notify import Manager
+from cubbyd.service.pulse import Pulse
 from cubbyd.service.step import StepWatch
 from cubbyd.service.worker import Worker, WorkerThread
 
@@ -39,16 +44,29 @@ GRACE_SECONDS = 7.0
 
 LAST_SECONDS = 1.5
 
+WATCHDOG_MARGIN = 1.5
+"""The watchdog's time is at least this many times that of the longest step: a busy machine is no hang."""
+
 
 class Runtime:
     """The threads that serve one configuration; made anew at a reload."""
 
     def __init__(
-        self, config: Config, accounts: list[Account], classifier: Classifier, journal: Journal, clock: Clock, *, observe: bool
+        self,
+        config: Config,
+        accounts: list[Account],
+        classifier: Classifier,
+        journal: Journal,
+        clock: Clock,
+        *,
+        observe: bool,
+        pulse: Pulse | None = None,
     ) -> None:
-        """Put the parts together; nothing runs yet."""
+        """Put the parts together; nothing runs yet. The threads report their progress to the pulse from now on."""
         self._stopping = threading.Event()
-        self._config, self._classifier = config, classifier
+        self._config, self._classifier, self._observe = config, classifier, observe
+        pulse = pulse or Pulse(watchdog_seconds=None, feed=lambda: None, clock=clock)
+        self._beats = {account.name: pulse.enlist(account.name) for account in accounts}
         self._scheduler = BackgroundScheduler(timezone="UTC")
         self._workers: list[Worker] = build_workers(
             config,
@@ -58,8 +76,12 @@ class Runtime:
             clock=clock,
             observe=observe,
             should_stop=self._stopping.is_set,
+            beats=self._beats,
         )
-        self._threads = {worker.name: WorkerThread(worker, clock, self._stopping) for worker in self._workers}
+        self._threads = {
+            worker.name: WorkerThread(worker, clock, self._stopping, self._beats[worker.name], pulse.rest_seconds)
+            for worker in self._workers
+        }
         self._watchers = [self._watcher(account) for account in accounts if account.section.idle]
 
     def _watcher(self, account: Account) -> IdleWatcher:
@@ -85,6 +107,11 @@ class Runtime:
         seconds = self._config.mailboxes[name].poll_seconds
         return IntervalTrigger(seconds=seconds, jitter=max(1, int(seconds * JITTER_SHARE)), timezone="UTC")
 
+    @property
+    def headline(self) -> str:
+        """How the mailboxes do, in one line."""
+        return headline([worker.standing for worker in self._workers], observe=self._observe)
+
     def reschedule(self) -> None:
         """Count the intervals anew from now, and poll: the wall clock has stepped."""
         for name, thread in self._threads.items():
@@ -94,6 +121,8 @@ class Runtime:
     def stop(self) -> None:
         """Finish the mail in hand and end every thread; connections that hang are cut."""
         self._stopping.set()
+        for beat in self._beats.values():
+            beat.end()
         for watcher in self._watchers:
             watcher.stop()
         self._scheduler.shutdown(wait=False)
@@ -115,14 +144,27 @@ class Runtime:
 class Daemon:
     """Serves a configuration file until it is told to stop."""
 
-    def __init__(self, config_file: Path, config: Config, *, observe: bool = False, clock: Clock | None = None) -> None:
-        """Take a configuration that was read and found right."""
+    def __init__(
+        self,
+        config_file: Path,
+        config: Config,
+        *,
+        observe: bool = False,
+        clock: Clock | None = None,
+        manager: Manager | None = None,
+    ) -> None:
+        """Take a configuration that was read and found right; the service manager is systemd, where it started us."""
         self._file, self._config, self._observe = config_file, config, observe
         self._clock = clock or SystemClock()
+        self._manager = manager or Manager.from_environment(os.environ)
+        seconds = self._watchdog_seconds(config)
+        self._pulse = Pulse(watchdog_seconds=seconds, feed=self._manager.alive, clock=self._clock)
+        self._told, self._refusal = "", ""
         self._stop, self._reload, self._wake = threading.Event(), threading.Event(), threading.Event()
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Raises ConfigError, ModelFileError, StateError before anything is touched."""
+        faulthandler.enable()  # the watchdog's SIGABRT shows where every thread hangs; file names and lines alone
         with state_lock(self._config.state.directory):
             accounts = accounts_of(self._file, self._config)
             classifier = load_classifier(self._config)
@@ -133,24 +175,53 @@ class Daemon:
             log.info(
                 "started", mailboxes=sorted(self._config.mailboxes), observe=self._observe, model=classifier.provenance.model
             )
+            self._say_ready(runtime)
             try:
                 runtime = self._serve(runtime, journal)
             finally:
+                self._manager.stopping()
                 runtime.stop()
                 journal.close()
                 log.info("stopped")
 
     def _runtime(self, config: Config, accounts: list[Account], classifier: Classifier, journal: Journal) -> Runtime:
-        return Runtime(config, accounts, classifier, journal, self._clock, observe=self._observe)
+        return Runtime(config, accounts, classifier, journal, self._clock, observe=self._observe, pulse=self._pulse)
+
+    def _watchdog_seconds(self, config: Config) -> float | None:
+        """Give the watchdog's time; it must be longer than the longest step that the configuration allows."""
+        given = self._manager.watchdog_seconds
+        return None if given is None else max(given, WATCHDOG_MARGIN * longest_step_seconds(config))
+
+    def _say_ready(self, runtime: Runtime) -> None:
+        seconds = self._pulse.watchdog_seconds
+        if seconds is not None and seconds != self._manager.watchdog_seconds:
+            self._manager.allow(seconds)
+        self._told = self._headline(runtime)
+        self._manager.ready(self._told)
+
+    def _tell(self, runtime: Runtime) -> None:
+        """Keep the status line up to date, and name a mailbox whose work stands still before the watchdog ends it all."""
+        for name in self._pulse.silent():
+            log.error("a mailbox makes no progress; the watchdog will restart cubbyd", mailbox=name)
+        if (line := self._headline(runtime)) != self._told:
+            self._told = line
+            self._manager.status(line)
+
+    def _headline(self, runtime: Runtime) -> str:
+        return self._refusal + runtime.headline
 
     def _serve(self, runtime: Runtime, journal: Journal) -> Runtime:
-        steps = StepWatch(self._clock)
+        steps, beat = StepWatch(self._clock), self._pulse.enlist("main")
         while not self._stop.is_set():
+            beat()
+            self._tell(runtime)
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
             if self._reload.is_set():
                 self._reload.clear()
+                self._manager.reloading()
                 runtime = self._reloaded(runtime, journal)
+                self._say_ready(runtime)
             step = steps.check()
             if step is not None:
                 log.warning("the clock was set; polls are scheduled anew", seconds=round(step, 1))
@@ -167,9 +238,11 @@ class Daemon:
             accounts, classifier = accounts_of(self._file, config), load_classifier(config)
         except CubbydError as error:
             log.error("configuration not reloaded; the old one stays in force", error=str(error))
+            self._refusal = "the configuration was changed and is wrong, the old one is in force; "
             return runtime
         runtime.stop()
-        self._config = config
+        self._config, self._refusal = config, ""
+        self._pulse.watchdog_seconds = self._watchdog_seconds(config)
         fresh = self._runtime(config, accounts, classifier, journal)
         fresh.start()
         log.info("configuration reloaded", mailboxes=sorted(config.mailboxes), model=classifier.provenance.model)

@@ -17,6 +17,7 @@ from cubbyd.errors import CubbydError, LoginRefused, MailboxError, MailboxUnavai
 from cubbyd.filing import Filer, PassReport
 from cubbyd.journal import Journal
 from cubbyd.mailbox import Mailbox
+from cubbyd.service.headline import Standing
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 
@@ -39,6 +40,7 @@ class Worker:
         self._mailbox: Mailbox | None = None
         self._next_full_scan = clock.monotonic()
         self._failures = 0
+        self.standing = Standing(name=name)
         self.not_before = clock.monotonic()
         """Monotonic time before which a try would only do harm."""
 
@@ -51,6 +53,7 @@ class Worker:
             self._failed(error)
             raise
         self._failures = 0
+        self.standing.add(report)
         if report.problems:
             self._journal.poll_failed(self.name, str(report.problems[0]), self._clock.now())
         elif not report.was_stopped:
@@ -68,6 +71,7 @@ class Worker:
 
     def _failed(self, error: CubbydError) -> None:
         self._failures += 1
+        self.standing.trouble = str(error)
         if isinstance(error, MailboxError | StateError):
             self.disconnect()
         pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_SECONDS)
@@ -95,11 +99,19 @@ class Worker:
 class WorkerThread(threading.Thread):
     """Runs a worker's passes whenever it is woken, one at a time; wakes while a pass runs make one more."""
 
-    def __init__(self, worker: Worker, clock: Clock, stopping: threading.Event) -> None:
-        """Wait for the first wake."""
+    def __init__(
+        self,
+        worker: Worker,
+        clock: Clock,
+        stopping: threading.Event,
+        beat: Callable[[], None] = lambda: None,
+        rest_seconds: float | None = None,
+    ) -> None:
+        """Wait for the first wake; report progress by `beat`, also while there is nothing to do, every `rest_seconds`."""
         super().__init__(name=f"mailbox-{worker.name}", daemon=True)
         self._worker, self._clock, self._stopping = worker, clock, stopping
         self._due = threading.Event()
+        self._beat, self._rest_seconds = beat, rest_seconds
 
     def wake(self) -> None:
         """Ask for a pass soon."""
@@ -108,12 +120,14 @@ class WorkerThread(threading.Thread):
     def run(self) -> None:
         """Do a pass at each wake until the stop; whatever is thrown, the thread lives on."""
         while True:
-            self._due.wait()
+            while not self._due.wait(self._rest_seconds):
+                self._beat()
             self._due.clear()
             if self._stopping.is_set():
                 break
             if self._clock.monotonic() >= self._worker.not_before:
                 self._pass()
+            self._beat()
         with suppress(CubbydError):
             self._worker.disconnect()
 

@@ -1,0 +1,1 @@
+"""Setting up: what an account looks like, which categories its folders make, and the configuration that follows."""
