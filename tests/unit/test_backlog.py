@@ -330,6 +330,18 @@ def test_a_first_start_that_dies_before_it_has_counted_files_no_old_mail(inbox: 
     assert (report.found, report.backlog_left) == (0, 2)
 
 
+def test_old_mail_that_the_server_does_not_list_at_the_first_start_is_never_taken_for_new(inbox: Inbox) -> None:
+    inbox.deliver("ill 1", "ill 2", "ill 3")
+    mails = inbox.server.folders["INBOX"].mails
+    hidden = {uid: mails.pop(uid) for uid in (2, 3)}  # the server knows better: UIDNEXT is 4
+    inbox.run(Backlog.IGNORE)
+    mails.update(hidden)
+
+    report = inbox.run(Backlog.IGNORE, full_scan=True)
+
+    assert (report.found, report.backlog_left, inbox.classifier.asked) == (0, 3, [])
+
+
 def test_an_inbox_that_an_older_version_opened_is_read_as_it_was(inbox: Inbox) -> None:
     """Its state file knows of no old mail: all that is not on record is new, under a new UIDVALIDITY, too."""
     inbox.deliver("hello 1", "hello 2")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cubbyd.config import Backlog
+from cubbyd.errors import MailboxUnavailable
 from cubbyd.filing.apply import LOT
 from cubbyd.filing.context import PassContext, log
 from cubbyd.filing.judge import FETCH_AT_ONCE
@@ -33,12 +34,18 @@ def begin(context: PassContext, mark: Mark) -> int:
     """Tell old mail from new where an inbox is opened for the first time, or has a new UIDVALIDITY; give how many are new.
 
     At first all mail is old. Later what was received before the first opening is old: its UIDs mean nothing any more.
+    What a server counts and does not list must not pass for new mail some day, so UIDNEXT has a say, where there is one.
+    Raises MailboxUnavailable where it lists none of what it counts.
     """
     uids = context.mailbox.all_uids()
+    if context.status.exists and not uids:
+        counted = f"the server counts {context.status.exists} mails in {context.inbox} and lists none"
+        raise MailboxUnavailable(f"mailbox {context.name}: {counted}; it is asked again")
     new = [] if mark.is_first_epoch else context.mailbox.all_uids(mark.begun_at)
     found = context.journal.record_scan(context.name, context.inbox, mark.uidvalidity, new, context.clock.now())
     total = len(set(uids) - set(new))
-    context.journal.begin(context.name, context.inbox, backlog_uid=max([*uids, *new], default=0), total=total)
+    last = max([*uids, *new, (context.status.uidnext or 1) - 1])
+    context.journal.begin(context.name, context.inbox, backlog_uid=last, total=total)
     if total:
         log.info("old mail is counted", mailbox=context.name, mails=total, backlog=context.rules.backlog)
     return found
