@@ -27,7 +27,7 @@ import tempfile
 import threading
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -110,14 +110,14 @@ class Bench:
         file.write_text(CONFIGURATION.format(port=self.server.port, user=user) + sample_categories(), encoding="utf-8")
         return file
 
-    def fill(self, user: str, size: int) -> list[str]:
+    def fill(self, user: str, size: int, mails: Iterable[Mail] | None = None) -> list[str]:
         """Put mails into a user's inbox; give their categories. They lie on disk and in the server's index afterwards."""
         maildir = self.server.folder / "home" / user / "Maildir"
         folders = [maildir.parent, maildir, *(maildir / name for name in ("cur", "new", "tmp"))]
         for folder in folders:
             folder.mkdir(exist_ok=True)
         categories = []
-        for number, mail in enumerate(islice(self.writer.mails(SEED), size)):
+        for number, mail in enumerate(islice(mails or self.writer.mails(SEED), size)):
             octets = len(mail.content)
             file = maildir / "new" / f"{1_750_000_000 + number}.M{number}P1.bench,S={octets},W={octets}"
             file.write_bytes(mail.content)

@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.cubbyd import CATEGORIES, write_examples
+from tests.acceptance.desk import filing_old_mail
 from tests.dovecot import PASSWORD, Dovecot
 from tests.mail import Outside, mail
 from tests.systemd.probe import attempts
@@ -111,7 +112,7 @@ class Office:
         (ETC / f"{name}.toml").write_text(
             f'[mailboxes.office]\nhost = "localhost"\nport = {self._server.tls_port}\nca_file = "{ca_file}"\n'
             f'username = "{user or self.user}"\npassword_credential = "office"\npoll_seconds = 5\n'
-            f'connect_timeout_seconds = 1\nread_timeout_seconds = 5\n[log]\nformat = "json"\n{more}\n{CATEGORIES}'
+            f'connect_timeout_seconds = 1\nread_timeout_seconds = 5\n[log]\nformat = "json"\n{filing_old_mail(more)}\n{CATEGORIES}'
         )
         (ETC / f"{name}.toml").chmod(0o644)
 

@@ -101,7 +101,9 @@ def _draft_filing(answers: Answers) -> str:
     return (
         f"[filing]\naction = {_text(answers.action)}   # {ACTIONS[answers.action]}\n"
         f"# The other actions: {others}.\n"
-        'unsure = "stay"                      # mail below the threshold stays in the inbox; "review": goes to a folder'
+        'unsure = "stay"                      # mail below the threshold stays in the inbox; "review": goes to a folder\n'
+        'backlog = "ignore"                   # mail that is there before the first start is left alone; "file": it is filed,\n'
+        "                                     # newest first; a number, such as 7: only what came in so many days before"
     )
 
 
