@@ -8,17 +8,15 @@ answer and its commit.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
+from tests.crash.dying import Death, DyingJournal, Fuse
 from tests.mail import RECEIVED, mail
 from tests.rig import Office, rules, words_classifier
 
 from cubbyd.errors import MailboxUnavailable
-from cubbyd.journal import Journal
 from cubbyd.lifecycle import State
 from cubbyd.testing import DELETED, FakeServer, WordClassifier
 
@@ -30,43 +28,6 @@ MAILS = {
     "hello": "INBOX",  # no category is sure enough
 }
 COMMITS = ("open_folder", "record_scan", "begin", "note_backlog", "claim", "identify", "advance", "postpone", "release")
-
-
-class Death(BaseException):
-    """The process is gone."""
-
-
-class DyingJournal:
-    """A journal whose process dies before or after the n-th commit of a pass."""
-
-    def __init__(self, journal: Journal, tick: Callable[[str], None]) -> None:
-        self._journal, self._tick = journal, tick
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._journal, name)
-        if name not in COMMITS:
-            return method
-
-        def commit(*arguments: Any, **named: Any) -> Any:
-            self._tick(f"before {name}")
-            result = method(*arguments, **named)
-            self._tick(f"after {name}")
-            return result
-
-        return commit
-
-
-class Fuse:
-    """Counts steps, and burns through at one of them."""
-
-    def __init__(self, burns_at: int | None, death: Callable[[], BaseException]) -> None:
-        self.steps: list[str] = []
-        self._burns_at, self._death = burns_at, death
-
-    def __call__(self, step: str) -> None:
-        self.steps.append(step)
-        if len(self.steps) == self._burns_at:
-            raise self._death()
 
 
 def server(**capabilities: bool) -> FakeServer:
@@ -97,7 +58,7 @@ SETUPS = {
 def run_until_death(office: Office, fuse_for: str, burns_at: int | None) -> Fuse:
     if fuse_for == "commits":
         fuse = Fuse(burns_at, Death)
-        wrap = partial(DyingJournal, tick=fuse)
+        wrap = partial(DyingJournal, tick=fuse, commits=COMMITS)
     else:
         fuse = Fuse(burns_at, partial(MailboxUnavailable, "cut"))
         wrap = lambda journal: journal  # noqa: E731

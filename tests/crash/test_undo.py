@@ -6,17 +6,17 @@ After each of these deaths the daemon is started again; every mail is then in on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.crash.dying import Death, DyingJournal, Fuse
 from tests.rig import Office, rules, words_classifier
 from tests.undoing import ALL, MAILS, later, live, places, server, states, undo, with_context
 
 from cubbyd.errors import MailboxUnavailable
 from cubbyd.filing.undo import UndoContext, survey, take_back
-from cubbyd.journal import Journal, Selection
+from cubbyd.journal import Selection
 from cubbyd.lifecycle import State
 from cubbyd.testing import DELETED, FakeServer, HandClock
 
@@ -35,44 +35,7 @@ def office(tmp_path: Path, found: FakeServer) -> Office:
     return made
 
 
-class Death(BaseException):
-    """The process is gone."""
-
-
 COMMITS = ("advance", "note_back", "begin_undo")
-
-
-class DyingJournal:
-    """A journal whose process dies before or after its n-th commit."""
-
-    def __init__(self, journal: Journal, tick: Callable[[str], None]) -> None:
-        self._journal, self._tick = journal, tick
-
-    def __getattr__(self, name: str) -> object:
-        method = getattr(self._journal, name)
-        if name not in COMMITS:
-            return method
-
-        def commit(*arguments: object, **named: object) -> object:
-            self._tick(f"before {name}")
-            result = method(*arguments, **named)
-            self._tick(f"after {name}")
-            return result
-
-        return commit
-
-
-class Fuse:
-    """Counts steps, and burns through at one of them."""
-
-    def __init__(self, burns_at: int | None, death: Callable[[], BaseException]) -> None:
-        self.steps: list[str] = []
-        self._burns_at, self._death = burns_at, death
-
-    def __call__(self, step: str) -> None:
-        self.steps.append(step)
-        if len(self.steps) == self._burns_at:
-            raise self._death()
 
 
 def die_undoing(office: Office, found: FakeServer, fuse_for: str, burns_at: int | None, *, again: bool) -> list[str]:
@@ -83,7 +46,7 @@ def die_undoing(office: Office, found: FakeServer, fuse_for: str, burns_at: int 
 
     def work(context: UndoContext) -> None:
         if not commands:
-            context = replace(context, journal=DyingJournal(context.journal, fuse))  # type: ignore[arg-type]
+            context = replace(context, journal=DyingJournal(context.journal, fuse, COMMITS))  # type: ignore[arg-type]
         where = survey(context, context.journal.undoable("office", ALL))
         number = context.journal.begin_undo(ALL, office.clock.now(), again=again)
         take_back(context, where, undo=number, again=again)
