@@ -5,11 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from tests.acceptance.cubbyd import write_examples
 from tests.dovecot import DOVECOT, LAYOUTS, MAILDIR, Dovecot, Layout
 
 settings.register_profile("noisy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -56,6 +59,16 @@ def any_dovecot(request: pytest.FixtureRequest, dovecots: dict[str, Dovecot]) ->
 def user() -> str:
     """An account that nobody has used yet."""
     return f"user{os.getpid()}x{next(_users)}"
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file with three categories, made by the installed command; copy it, and leave this one as it is."""
+    folder = tmp_path_factory.mktemp("model")
+    examples = write_examples(folder / "examples.jsonl")
+    command = [sys.executable, "-m", "cubbyd", "train", str(examples), "--out", str(folder / "cubbyd.model")]
+    subprocess.run(command, check=True, capture_output=True, cwd=folder)
+    return folder / "cubbyd.model"
 
 
 @pytest.fixture(scope="session")

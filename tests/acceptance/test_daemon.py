@@ -21,17 +21,6 @@ from tests.mail import Outside, mail
 pytestmark = pytest.mark.dovecot
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tests.acceptance.cubbyd import write_examples
-
-    folder = tmp_path_factory.mktemp("model")
-    examples = write_examples(folder / "examples.jsonl")
-    command = [sys.executable, "-m", "cubbyd", "train", str(examples), "--out", str(folder / "cubbyd.model")]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    return folder / "cubbyd.model"
-
-
 @pytest.fixture
 def cubbyd(tmp_path: Path, dovecot: Dovecot, user: str, model: Path) -> Cubbyd:
     shutil.copy(model, tmp_path / "cubbyd.model")

@@ -6,13 +6,12 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.cubbyd import Cubbyd, write_examples
+from tests.acceptance.cubbyd import Cubbyd
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 from tests.manager import ListeningManager
@@ -22,15 +21,6 @@ pytestmark = pytest.mark.dovecot
 QUICK = "connect_timeout_seconds = 1\nread_timeout_seconds = 5"
 """Steps of this mailbox take 21 s at most, by its configuration; half as much again is what the watchdog is given."""
 WATCHDOG_USEC = str(31_500_000)
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    examples = write_examples(folder / "examples.jsonl")
-    command = [sys.executable, "-m", "cubbyd", "train", str(examples), "--out", str(folder / "cubbyd.model")]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    return folder / "cubbyd.model"
 
 
 @pytest.fixture

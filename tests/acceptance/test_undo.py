@@ -6,7 +6,6 @@ import json
 import random
 import shutil
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -14,22 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.acceptance.cubbyd import NAMES, Cubbyd, write_examples
+from tests.acceptance.cubbyd import NAMES, Cubbyd
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 
 pytestmark = pytest.mark.dovecot
 
 SUBJECTS = ["Emma is ill today", "the invoice for Noah is wrong", "Mia has a milk allergy"]
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
-    examples = write_examples(folder / "examples.jsonl")
-    command = [sys.executable, "-m", "cubbyd", "train", str(examples), "--out", str(folder / "cubbyd.model")]
-    subprocess.run(command, check=True, capture_output=True, cwd=folder)
-    return folder / "cubbyd.model"
 
 
 @pytest.fixture

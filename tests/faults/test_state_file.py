@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.cubbyd import Cubbyd
-from tests.acceptance.test_daemon import model  # noqa: F401  a fixture
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 
@@ -20,7 +19,7 @@ SUBJECTS = [f"{name} is ill today" for name in ("Emma", "Noah", "Mia", "Leo", "A
 
 
 @pytest.fixture
-def cubbyd(tmp_path: Path, dovecot: Dovecot, user: str, model: Path) -> Cubbyd:  # noqa: F811
+def cubbyd(tmp_path: Path, dovecot: Dovecot, user: str, model: Path) -> Cubbyd:
     shutil.copy(model, tmp_path / "cubbyd.model")
     with Outside(dovecot, user) as outside:
         outside.deliver(*(mail(subject, number=number, body=subject) for number, subject in enumerate(SUBJECTS)))
