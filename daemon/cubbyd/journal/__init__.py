@@ -4,15 +4,20 @@ from cubbyd.journal.journal import Journal
 from cubbyd.journal.lock import is_locked
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
 from cubbyd.journal.store import open_database, state_lock
+from cubbyd.journal.tally import Ends, Expense, Snag, Tally
 
 __all__ = [
     "MARKED_DELETED",
     "Change",
+    "Ends",
+    "Expense",
     "Journal",
     "Mark",
     "PollOutcome",
     "Record",
     "Selection",
+    "Snag",
+    "Tally",
     "Undo",
     "Wait",
     "is_locked",

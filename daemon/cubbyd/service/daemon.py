@@ -28,7 +28,9 @@ from cubbyd.journal import Journal, open_database, state_lock
 from cubbyd.mailbox import Account, IdleWatcher
 from cubbyd.service.build import accounts_of, build_workers, load_classifier, longest_step_seconds
 from cubbyd.service.headline import headline
+from cubbyd.service.monitor import Monitor
 from cubbyd.service.notify import Manager
+from cubbyd.service.observer import Observer
 from cubbyd.service.pulse import Pulse
 from cubbyd.service.step import StepWatch
 from cubbyd.service.worker import Worker, WorkerThread
@@ -61,6 +63,7 @@ class Runtime:
         *,
         observe: bool,
         pulse: Pulse | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Put the parts together; nothing runs yet. The threads report their progress to the pulse from now on."""
         self._stopping = threading.Event()
@@ -77,6 +80,7 @@ class Runtime:
             observe=observe,
             should_stop=self._stopping.is_set,
             beats=self._beats,
+            observer=observer,
         )
         self._threads = {
             worker.name: WorkerThread(worker, clock, self._stopping, self._beats[worker.name], pulse.rest_seconds)
@@ -159,6 +163,7 @@ class Daemon:
         self._manager = manager or Manager.from_environment(os.environ)
         seconds = self._watchdog_seconds(config)
         self._pulse = Pulse(watchdog_seconds=seconds, feed=self._manager.alive, clock=self._clock)
+        self._monitor = Monitor(config, self._clock)
         self._told, self._refusal = "", ""
         self._allowed_seconds = self._manager.watchdog_seconds
         self._stop, self._reload, self._wake = threading.Event(), threading.Event(), threading.Event()
@@ -171,6 +176,7 @@ class Daemon:
             classifier = load_classifier(self._config)
             journal = Journal(open_database(self._config.state.directory))
             self._catch_signals()
+            self._monitor.serve(self._config)
             runtime = self._runtime(self._config, accounts, classifier, journal)
             runtime.start()
             log.info(
@@ -182,11 +188,21 @@ class Daemon:
             finally:
                 self._manager.stopping()
                 runtime.stop()
+                self._monitor.stop()
                 journal.close()
                 log.info("stopped")
 
     def _runtime(self, config: Config, accounts: list[Account], classifier: Classifier, journal: Journal) -> Runtime:
-        return Runtime(config, accounts, classifier, journal, self._clock, observe=self._observe, pulse=self._pulse)
+        return Runtime(
+            config,
+            accounts,
+            classifier,
+            journal,
+            self._clock,
+            observe=self._observe,
+            pulse=self._pulse,
+            observer=self._monitor.observer,
+        )
 
     def _watchdog_seconds(self, config: Config) -> float | None:
         """Give the watchdog's time; it must be longer than the longest step that the configuration allows."""
@@ -217,6 +233,7 @@ class Daemon:
         while not self._stop.is_set():
             beat()
             self._tell(runtime)
+            self._monitor.keep_up()
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
             if self._reload.is_set():
@@ -241,10 +258,13 @@ class Daemon:
         except CubbydError as error:
             log.error("configuration not reloaded; the old one stays in force", error=str(error))
             self._refusal = "the configuration was changed and is wrong, the old one is in force; "
+            self._monitor.refused()
             return runtime
         runtime.stop()
         self._config, self._refusal = config, ""
         self._pulse.watchdog_seconds = self._watchdog_seconds(config)
+        self._monitor.serve(config)
+        self._monitor.observer.reloaded(is_in_force=True)
         fresh = self._runtime(config, accounts, classifier, journal)
         fresh.start()
         log.info("configuration reloaded", mailboxes=sorted(config.mailboxes), model=classifier.provenance.model)

@@ -18,6 +18,7 @@ from cubbyd.filing import Filer, PassReport
 from cubbyd.journal import Journal
 from cubbyd.mailbox import Mailbox
 from cubbyd.service.headline import Standing
+from cubbyd.service.observer import Nobody, Observer
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 
@@ -33,10 +34,20 @@ FULL_SCAN_SECONDS = 86_400.0
 class Worker:
     """Does the passes of one mailbox, in the thread that calls it."""
 
-    def __init__(self, *, name: str, open_mailbox: Callable[[], Mailbox], filer: Filer, journal: Journal, clock: Clock) -> None:
-        """Take the parts; nothing is connected yet."""
+    def __init__(
+        self,
+        *,
+        name: str,
+        open_mailbox: Callable[[], Mailbox],
+        filer: Filer,
+        journal: Journal,
+        clock: Clock,
+        observer: Observer | None = None,
+    ) -> None:
+        """Take the parts; nothing is connected yet. The observer hears how each pass went."""
         self.name = name
         self._open, self._filer, self._journal, self._clock = open_mailbox, filer, journal, clock
+        self._observer = observer or Nobody()
         self._mailbox: Mailbox | None = None
         self._next_full_scan = clock.monotonic()
         self._failures = 0
@@ -46,12 +57,15 @@ class Worker:
 
     def run_pass(self) -> PassReport:
         """Do one pass and put its outcome on record. Raises CubbydError where it broke off, and says when to try again."""
+        begun = self._clock.monotonic()
         try:
             self._journal.poll_started(self.name, self._clock.now())
             report = self._pass()
         except CubbydError as error:
+            self._observer.pass_ended(self.name, self._clock.monotonic() - begun, [error])
             self._failed(error)
             raise
+        self._observer.pass_ended(self.name, self._clock.monotonic() - begun, report.problems)
         self._failures = 0
         self.standing.add(report)
         if report.problems:
