@@ -1,5 +1,6 @@
 """The state file: a durable record of each mail's life, so that none is handled twice or lost."""
 
+from cubbyd.journal.digest import DigestBook, Sending
 from cubbyd.journal.journal import Journal
 from cubbyd.journal.lock import is_locked
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
@@ -9,6 +10,7 @@ from cubbyd.journal.tally import Ends, Expense, Snag, Tally
 __all__ = [
     "MARKED_DELETED",
     "Change",
+    "DigestBook",
     "Ends",
     "Expense",
     "Journal",
@@ -16,6 +18,7 @@ __all__ = [
     "PollOutcome",
     "Record",
     "Selection",
+    "Sending",
     "Snag",
     "Tally",
     "Undo",

@@ -1,6 +1,6 @@
 """The journal: what was seen, decided, planned and done with each mail. Every query has its name here, and no other home.
 
-Each method is one transaction. Nothing is ever deleted, and a step that the life cycle does not allow raises
+What reports and digests ask is in tally.py and digest.py. Each method is one transaction. Nothing is ever deleted, and a step that the life cycle does not allow raises
 IllegalTransition and changes nothing.
 """
 
@@ -14,8 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from cubbyd.errors import IllegalTransition
+from cubbyd.journal.digest import DigestBook
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
 from cubbyd.journal.schema import folder, message, poll, undo
+from cubbyd.journal.tally import Tally
 from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
 
@@ -35,6 +37,10 @@ class Journal:
     def __init__(self, engine: sa.Engine) -> None:
         """Work on an opened database (see store.open_database)."""
         self._engine = engine
+        self.tally = Tally(engine)
+        """What reports ask."""
+        self.digests = DigestBook(engine)
+        """Which digests were sent."""
 
     def close(self) -> None:
         """Give the database back."""

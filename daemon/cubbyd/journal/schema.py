@@ -26,7 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
 
 
@@ -140,4 +140,14 @@ undo = Table(
     Column("begun_at", UtcDateTime, nullable=False),
     Column("selection", String, nullable=False),
     Column("again", Boolean, nullable=False),
+)
+
+digest = Table(
+    "digest",
+    metadata,
+    Column("mailbox", String, primary_key=True),
+    Column("due_at", UtcDateTime, primary_key=True),
+    Column("fingerprint", String),
+    Column("first_uid", BigInteger),
+    Column("sent_at", UtcDateTime),
 )

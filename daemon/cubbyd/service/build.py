@@ -18,6 +18,7 @@ from cubbyd.journal import Journal, Record
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import Account, open_mailbox
 from cubbyd.service.observer import Nobody, ObservedClassifier, Observer
+from cubbyd.service.postman import Postman
 from cubbyd.service.pulse import Beat
 from cubbyd.service.worker import Worker
 from cubbyd.taxonomy import CategoryId
@@ -110,6 +111,7 @@ def build_workers(  # noqa: PLR0913  (the parts, each with its name)
                 noted=partial(_tell, observer, account.name),
             ),
             observer=observer,
+            postman=None if rules.observe else Postman(account.name, config, journal, clock),
             journal=journal,
             clock=clock,
         )

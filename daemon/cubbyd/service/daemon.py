@@ -18,11 +18,12 @@ from types import FrameType
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock, SystemClock
-from cubbyd.config import Config, load_config
+from cubbyd.config import Config, DigestSection, Every, load_config
 from cubbyd.errors import ConfigError, CubbydError, Problem
 from cubbyd.journal import Journal, open_database, state_lock
 from cubbyd.mailbox import Account, IdleWatcher
@@ -102,6 +103,10 @@ class Runtime:
             self._scheduler.add_job(
                 thread.wake, self._trigger(name), id=name, max_instances=1, coalesce=True, misfire_grace_time=None
             )
+            if calendar := digest_calendar(self._config.digest):
+                self._scheduler.add_job(
+                    thread.wake, calendar, id=f"digest of {name}", max_instances=1, coalesce=True, misfire_grace_time=None
+                )
             thread.wake()
         self._scheduler.start()
         for watcher in self._watchers:
@@ -120,6 +125,8 @@ class Runtime:
         """Count the intervals anew from now, and poll: the wall clock has stepped."""
         for name, thread in self._threads.items():
             self._scheduler.reschedule_job(name, trigger=self._trigger(name))
+            if calendar := digest_calendar(self._config.digest):
+                self._scheduler.reschedule_job(f"digest of {name}", trigger=calendar)
             thread.wake()
 
     def stop(self) -> None:
@@ -143,6 +150,15 @@ class Runtime:
         until = clock.monotonic() + seconds
         for thread in self._threads.values():
             thread.join(max(0.0, until - clock.monotonic()))
+
+
+def digest_calendar(section: DigestSection) -> CronTrigger | None:
+    """Say when a pass is to be made because a digest is due, which goes out after it; None where none is sent."""
+    if section.every is Every.NEVER:
+        return None
+    hour, minute = section.at.split(":")
+    weekday = section.weekday[:3] if section.every is Every.WEEK else None
+    return CronTrigger(day_of_week=weekday, hour=int(hour), minute=int(minute), timezone=section.time_zone or None)
 
 
 class Daemon:

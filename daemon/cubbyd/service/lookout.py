@@ -14,7 +14,7 @@ from pathlib import Path
 from cubbyd.clock import Clock
 from cubbyd.config import Config
 from cubbyd.errors import StateError
-from cubbyd.journal import Ends, Journal, Snag, Tally, open_database
+from cubbyd.journal import Ends, Journal, Snag, open_database
 from cubbyd.service.view import MailboxView, look_at
 
 FRESH_SECONDS = 2.0
@@ -87,19 +87,17 @@ class Lookout:
     def _look(self) -> Survey:
         now, directory = self._clock.now(), self._config.state.directory
         try:
-            engine = open_database(directory, read_only=True)
-            with closing(Journal(engine)) as journal:
-                tally = Tally(engine)
-                sights = tuple(self._see(journal, tally, name, now) for name in self._config.mailboxes)
+            with closing(Journal(open_database(directory, read_only=True))) as journal:
+                sights = tuple(self._see(journal, name, now) for name in self._config.mailboxes)
         except StateError as error:
             return Survey(taken_at=now, error=str(error), state_bytes=size_of(directory))
         return Survey(taken_at=now, sights=sights, state_bytes=size_of(directory))
 
-    def _see(self, journal: Journal, tally: Tally, name: str, now: datetime) -> Sight:
+    def _see(self, journal: Journal, name: str, now: datetime) -> Sight:
         return Sight(
             view=look_at(journal, self._config, name, now, is_running=True),
-            today=tally.ends(name, now - DAY, now + MOMENT),
-            snags=tuple(tally.snags(name, SNAGS_SHOWN)),
+            today=journal.tally.ends(name, now - DAY, now + MOMENT),
+            snags=tuple(journal.tally.snags(name, SNAGS_SHOWN)),
         )
 
 

@@ -19,6 +19,7 @@ from cubbyd.journal import Journal
 from cubbyd.mailbox import Mailbox
 from cubbyd.service.headline import Standing
 from cubbyd.service.observer import Nobody, Observer
+from cubbyd.service.postman import Postman, try_to_send
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 
@@ -43,11 +44,12 @@ class Worker:
         journal: Journal,
         clock: Clock,
         observer: Observer | None = None,
+        postman: Postman | None = None,
     ) -> None:
-        """Take the parts; nothing is connected yet. The observer hears how each pass went."""
+        """Take the parts; nothing is connected yet. The observer hears how each pass went, the postman sends digests."""
         self.name = name
         self._open, self._filer, self._journal, self._clock = open_mailbox, filer, journal, clock
-        self._observer = observer or Nobody()
+        self._observer, self._postman = observer or Nobody(), postman
         self._mailbox: Mailbox | None = None
         self._next_full_scan = clock.monotonic()
         self._failures = 0
@@ -72,7 +74,14 @@ class Worker:
             self._journal.poll_failed(self.name, str(report.problems[0]), self._clock.now())
         elif not report.was_stopped:
             self._journal.poll_succeeded(self.name, self._clock.now())
+            self._send_digest()
         return report
+
+    def _send_digest(self) -> None:
+        if self._postman is None or self._mailbox is None:
+            return
+        if isinstance(try_to_send(self._postman, self.name, self._mailbox), MailboxUnavailable):
+            self.disconnect()
 
     def _pass(self) -> PassReport:
         if self._mailbox is None:
