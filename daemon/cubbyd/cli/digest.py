@@ -1,4 +1,4 @@
-"""`cubbyd digest`: what became of mail in the last days, on the screen or as a mail in the account; the daemon may run meanwhile."""
+"""`cubbyd digest`: what became of mail in the last days, on the screen or as a mail; the daemon may run meanwhile."""
 
 from __future__ import annotations
 

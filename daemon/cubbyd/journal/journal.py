@@ -1,7 +1,7 @@
 """The journal: what was seen, decided, planned and done with each mail. Every query has its name here, and no other home.
 
-What reports and digests ask is in tally.py and digest.py. Each method is one transaction. Nothing is ever deleted, and a step that the life cycle does not allow raises
-IllegalTransition and changes nothing.
+What reports and digests ask is in tally.py and digest.py. Each method is one transaction. Nothing is ever deleted, and a step
+that the life cycle does not allow raises IllegalTransition and changes nothing.
 """
 
 from __future__ import annotations
