@@ -11,7 +11,7 @@ if [ -z "$tool" ]; then
         command -v apt-get >/dev/null 2>&1 || { echo "no promtool on this machine: install Prometheus, which brings it" >&2; exit 1; }
         mkdir -p "$cache"
         [ "$(id -u)" != 0 ] || apt-get update -qq
-        (cd "$cache" && apt-get download -q prometheus 2>&1 && dpkg -x prometheus_*.deb . && rm -f prometheus_*.deb) >&2
+        (cd "$cache" && apt-get -o APT::Sandbox::User=root download -q prometheus && dpkg -x prometheus_*.deb . && rm -f prometheus_*.deb) >&2
     fi
     case $tool in /*) ;; *) tool=$PWD/$tool ;; esac
 fi

@@ -77,7 +77,7 @@ def samples(port: int) -> dict[tuple[str, ...], float]:
 
 
 def test_what_is_filed_shows_in_the_metrics_on_the_page_and_in_healthz(
-    cubbyd: Cubbyd, outside: Outside, running: subprocess.Popen[str], port: int
+    outside: Outside, running: subprocess.Popen[str], port: int
 ) -> None:
     outside.deliver(mail("Secretname is ill today", body="Secretword: ill"), mail("zzz qqq", number=2, body="zzz"))
     eventually(lambda: samples(port).get(("cubbyd_mails", "office", "filed")) == 1)

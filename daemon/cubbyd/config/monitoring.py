@@ -96,9 +96,7 @@ class DigestSection(Section):
             if value:
                 ZoneInfo(value)
         except (KeyError, ValueError, OSError):
-            raise ValueError(
-                'give a name such as "Europe/Berlin" or "America/Chicago" (on Debian the package tzdata has them)'
-            ) from None
+            raise ValueError('give a name such as "Europe/Berlin" or "America/Chicago"') from None
         return value
 
 

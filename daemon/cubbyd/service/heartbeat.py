@@ -49,10 +49,10 @@ def call(url: SecretStr, seconds: float = CALL_SECONDS) -> str:
         status = connection.getresponse().status
     except ssl.SSLCertVerificationError as error:
         return f"the certificate is not trusted: {error.verify_message}"
-    except OSError as error:
-        return "no answer in time" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
     except http.client.HTTPException as error:
         return f"the answer could not be read ({type(error).__name__})"
+    except OSError as error:
+        return "no answer in time" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
     finally:
         connection.close()
     return "" if http.HTTPStatus.OK <= status < FIRST_OF_FAILURES else f"the answer was {status}"

@@ -169,16 +169,16 @@ def _read_head(connection: socket.socket) -> bytes:
     head = bytearray()
     while b"\r\n\r\n" not in head and b"\n\n" not in head:
         left = until - time.monotonic()
-        if left <= 0 or len(head) > LARGEST_REQUEST:
+        if left <= 0:
             return b""
         connection.settimeout(left)
         try:
             some = connection.recv(LARGEST_REQUEST)
         except OSError:
             return b""
-        if not some:
-            return b""
         head += some
+        if not some or len(head) > LARGEST_REQUEST:
+            return b""
     connection.settimeout(REQUEST_SECONDS)
     return bytes(head)
 
