@@ -24,7 +24,9 @@ p.well{background:#e8f5ec;border-color:#1f7a3d}p.ill{background:#fdecea;border-c
 dl{display:flex;flex-wrap:wrap;gap:1rem 2rem;margin:.5rem 0}dt{color:#5b6472;font-size:.85rem}dd{margin:0;font-size:1.3rem}
 table{border-collapse:collapse;margin:.5rem 0;width:100%}
 th,td{text-align:left;padding:.25rem .75rem .25rem 0;border-bottom:1px solid #dde2e9;vertical-align:top}
-th{font-weight:600;color:#5b6472}td.n{text-align:right;width:5rem}footer{margin-top:3rem;color:#5b6472;font-size:.85rem}
+table.counts{width:auto;min-width:24rem}
+th{font-weight:600;color:#5b6472;white-space:nowrap}.counts th:last-child{text-align:right}td.n{text-align:right}
+footer{margin-top:3rem;color:#5b6472;font-size:.85rem}
 @media(prefers-color-scheme:dark){body{background:#14181f;color:#e4e8ee}p.well{background:#12301c}p.ill{background:#3b1513}
 th,td{border-color:#333b47}dt,th,footer{color:#9aa4b2}}
 """
@@ -106,7 +108,7 @@ def _today(sight: Sight) -> str:
     rows += [("held for people", held)] if (held := sum(sight.today.held.values())) else []
     if not rows:
         return "<p>Nothing was filed in the last 24 hours.</p>"
-    return _table(("in the last 24 hours", "mails"), ([escape(name), f"{count:,}"] for name, count in rows))
+    return _table(("in the last 24 hours", "mails"), ([escape(name), f"{count:,}"] for name, count in rows), " class=counts")
 
 
 def _errors(sight: Sight, now: datetime) -> str:
@@ -117,13 +119,13 @@ def _errors(sight: Sight, now: datetime) -> str:
     return _table(("last errors", "", ""), rows) if rows else ""
 
 
-def _table(head: Iterable[str], rows: Iterable[list[str]]) -> str:
+def _table(head: Iterable[str], rows: Iterable[list[str]], kind: str = "") -> str:
     """Write a table; cells are HTML already. A cell that is a number stands to the right."""
     lines = ["".join(f"<th>{escape(cell)}</th>" for cell in head)]
     lines += [
         "".join(f"<td{' class=n' if cell.replace(',', '').isdigit() else ''}>{cell}</td>" for cell in row) for row in rows
     ]
-    return f"<table>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+    return f"<table{kind}>{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
 
 
 def _iso(moment: datetime | None) -> str | None:
