@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from cubbyd.errors import IllegalTransition
 from cubbyd.journal.digest import DigestBook
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
-from cubbyd.journal.schema import folder, message, poll, undo
+from cubbyd.journal.schema import by_time, folder, message, poll, undo
 from cubbyd.journal.tally import Tally
 from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
@@ -387,9 +387,8 @@ class Journal:
 
     def last_change(self, mailbox: str, states: Iterable[State] = State) -> datetime | None:
         """Tell when something last happened to a mail that is now in one of these states."""
-        query = sa.select(sa.func.max(message.c.changed_at)).where(
-            message.c.mailbox == mailbox, message.c.state.in_(list(states))
-        )
+        here = by_time(mailbox), message.c.state.in_(list(states))
+        query = sa.select(message.c.changed_at).where(*here).order_by(message.c.changed_at.desc()).limit(1)
         with self._engine.connect() as connection:
             changed: datetime | None = connection.scalar(query)
             return changed

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Float,
@@ -151,3 +152,11 @@ digest = Table(
     Column("first_uid", BigInteger),
     Column("sent_at", UtcDateTime),
 )
+
+
+def by_time(mailbox: str) -> ColumnElement[bool]:
+    """Ask for one mailbox's mails where the time of their last change says more, and has the index that is to be used.
+
+    SQLite takes the index of mailbox and state wherever it can, and reads every mail; it cannot for an expression.
+    """
+    return message.c.mailbox.concat("") == mailbox

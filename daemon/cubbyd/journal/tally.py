@@ -11,7 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cubbyd.journal.schema import message
+from cubbyd.journal.schema import by_time, message
 from cubbyd.lifecycle import TAKEN_BACK, TOUCHED_BY_PEOPLE, UNFILED, State
 
 
@@ -60,16 +60,16 @@ class Tally:
 
     def ends(self, mailbox: str, since: datetime, until: datetime) -> Ends:
         """Count by what became of mail in [since, until)."""
-        here = message.c.mailbox == mailbox
+        here = _of(mailbox, since)
         settled = sa.func.coalesce(message.c.filed_at, message.c.changed_at, type_=message.c.changed_at.type)
         then = settled >= since, settled < until
-        changed = message.c.changed_at >= since, message.c.changed_at < until
+        changed = message.c.changed_at < until
         came = message.c.seen_at >= since, message.c.seen_at < until
         return Ends(
             filed=self._by(message.c.category, here, message.c.state == State.FILED, *then),
             held=self._by(message.c.hold, here, message.c.state == State.HELD, *then),
-            taken_by_people=self._count(here, message.c.state.in_(TOUCHED_BY_PEOPLE), *changed),
-            taken_back=self._count(here, message.c.state.in_(TAKEN_BACK), *changed),
+            taken_by_people=self._count(here, message.c.state.in_(TOUCHED_BY_PEOPLE), changed),
+            taken_back=self._count(here, message.c.state.in_(TAKEN_BACK), changed),
             urgent=self._count(here, message.c.urgent.is_not(None), message.c.urgent != "", *came),
         )
 
@@ -78,7 +78,7 @@ class Tally:
         cost = message.c.prediction["cost"]
         tokens = cost["input_tokens"].as_integer() + cost["output_tokens"].as_integer()
         query = sa.select(sa.func.count(), sa.func.sum(tokens), sa.func.sum(cost["money"].as_float())).where(
-            message.c.mailbox == mailbox,
+            _of(mailbox, since),
             message.c.seen_at >= since,
             message.c.seen_at < until,
             cost["money"].as_float().is_not(None),
@@ -119,3 +119,8 @@ class Tally:
     def _count(self, *conditions: sa.ColumnElement[bool]) -> int:
         with self._engine.connect() as connection:
             return connection.scalar(sa.select(sa.func.count()).select_from(message).where(*conditions)) or 0
+
+
+def _of(mailbox: str, since: datetime) -> sa.ColumnElement[bool]:
+    """Look at what has changed since then: what was seen, filed or held then has. See `by_time`."""
+    return sa.and_(by_time(mailbox), message.c.changed_at >= since)

@@ -106,6 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         """Read the head of the request before anything parses it."""
         super().setup()
+        self.rfile.close()
         self.connection.settimeout(REQUEST_SECONDS)
         self.rfile = io.BufferedReader(io.BytesIO(_read_head(self.connection)))
 
