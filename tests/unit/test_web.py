@@ -57,6 +57,14 @@ def site(tmp_path: Path) -> Iterator[Site]:
         yield Site(watched, port)
 
 
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One of which nothing changes, for questions that need no more."""
+    watched = Watched(tmp_path_factory.mktemp("calm"))
+    with closing(watched.journal), serving(watched) as port:
+        yield Site(watched, port)
+
+
 @contextmanager
 def serving(watched: Watched) -> Iterator[int]:
     server = WebServer("127.0.0.1", 0, watched.lookout, watched.meter)
@@ -130,8 +138,8 @@ class Elements(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_the_page_needs_nothing_that_its_own_policy_forbids(site: Site) -> None:
-    answer, page = site.ask("/")
+def test_the_page_needs_nothing_that_its_own_policy_forbids(calm: Site) -> None:
+    answer, page = calm.ask("/")
     elements = Elements(page)
 
     assert elements.open == []
@@ -144,8 +152,8 @@ def test_the_page_needs_nothing_that_its_own_policy_forbids(site: Site) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_every_page_is_kept_from_caches_frames_and_guesses(site: Site, path: str) -> None:
-    answer, _ = site.ask(path)
+def test_every_page_is_kept_from_caches_frames_and_guesses(calm: Site, path: str) -> None:
+    answer, _ = calm.ask(path)
     headers = {name.lower(): value for name, value in answer.getheaders()}
 
     assert headers["cache-control"] == "no-store"
@@ -156,8 +164,8 @@ def test_every_page_is_kept_from_caches_frames_and_guesses(site: Site, path: str
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_head_gives_the_same_without_a_body(site: Site, path: str) -> None:
-    answer, body = site.ask(path, "HEAD")
+def test_head_gives_the_same_without_a_body(calm: Site, path: str) -> None:
+    answer, body = calm.ask(path, "HEAD")
 
     assert (answer.status, body) == (200, "")
     assert int(str(answer.getheader("Content-Length"))) > 0
@@ -173,8 +181,8 @@ def test_head_gives_the_same_without_a_body(site: Site, path: str) -> None:
         ("DELETE", "/metrics", 501),
     ],
 )
-def test_there_is_nothing_else_and_nothing_that_changes_anything(site: Site, method: str, path: str, status: int) -> None:
-    answer, body = site.ask(path, method)
+def test_there_is_nothing_else_and_nothing_that_changes_anything(calm: Site, method: str, path: str, status: int) -> None:
+    answer, body = calm.ask(path, method)
 
     assert answer.status == status
     assert path not in body or path == "/healthz?x=1"
@@ -183,8 +191,8 @@ def test_there_is_nothing_else_and_nothing_that_changes_anything(site: Site, met
 @pytest.mark.parametrize(
     ("host", "status"), [("localhost:9464", 200), ("127.0.0.1", 200), ("[::1]:9464", 200), ("evil.example", 421), ("[", 421)]
 )
-def test_a_name_that_somebody_points_at_this_machine_gets_nothing(site: Site, host: str, status: int) -> None:
-    assert site.ask("/metrics", Host=host)[0].status == status
+def test_a_name_that_somebody_points_at_this_machine_gets_nothing(calm: Site, host: str, status: int) -> None:
+    assert calm.ask("/metrics", Host=host)[0].status == status
 
 
 @pytest.mark.parametrize(
@@ -200,15 +208,15 @@ def test_a_name_that_somebody_points_at_this_machine_gets_nothing(site: Site, ho
     ],
     ids=["huge header", "no end", "TLS", "empty", "one word", "another version", "many headers"],
 )
-def test_a_request_that_is_none_is_cut_off_and_the_next_is_served(site: Site, request_: bytes) -> None:
+def test_a_request_that_is_none_is_cut_off_and_the_next_is_served(calm: Site, request_: bytes) -> None:
     try:
-        answer = site.raw(request_)
+        answer = calm.raw(request_)
     except OSError:
         answer = b""
 
     assert b" 200 " not in answer
     assert b"Traceback" not in answer
-    assert site.ask("/healthz")[0].status in (200, 503)
+    assert calm.ask("/healthz")[0].status in (200, 503)
 
 
 def test_clients_that_say_nothing_are_hung_up_on_and_others_are_served(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
