@@ -18,7 +18,7 @@ from tests.unit.configuration import load
 from tests.unit.test_heartbeat import STOPPED
 
 from cubbyd.config import Config
-from cubbyd.errors import ClassifierRejected, CommandRefused, MailboxUnavailable, NeedsPerson
+from cubbyd.errors import ClassifierRejected, ClassifierUnavailable, CommandRefused, MailboxUnavailable, NeedsPerson
 from cubbyd.filing import Hold
 from cubbyd.journal import Expense, Journal
 from cubbyd.lifecycle import State
@@ -330,7 +330,22 @@ def test_a_connection_that_breaks_under_it_is_not_used_again(house: House) -> No
     assert len(house.server.folders["Absence"].mails) == 1
 
 
-def test_it_goes_out_after_good_passes_alone(house: House) -> None:
+def test_it_goes_out_while_the_classifier_is_down_and_says_so(house: House) -> None:
+    begin(house)
+    house.clock.advance(19 * 3600)
+    house.classifier.outage = ClassifierUnavailable("the vendor is down")
+    house.deliver("ill")
+    house.passes()
+    house.clock.advance(3600)
+    house.passes()
+    (sent,) = house.sent()
+    text = sent.get_body(("plain",))
+
+    assert text is not None
+    assert "Filing has stopped since Saturday, 21 November 2026, 05:30 UTC: the vendor is down." in text.get_content()
+
+
+def test_it_goes_out_after_passes_that_go_through_alone(house: House) -> None:
     begin(house)
     house.clock.advance(20 * 3600)
 

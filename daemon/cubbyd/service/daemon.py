@@ -280,7 +280,6 @@ class Daemon:
         self._config, self._refusal = config, ""
         self._pulse.watchdog_seconds = self._watchdog_seconds(config)
         self._monitor.serve(config)
-        self._monitor.observer.reloaded(is_in_force=True)
         fresh = self._runtime(config, accounts, classifier, journal)
         fresh.start()
         log.info("configuration reloaded", mailboxes=sorted(config.mailboxes), model=classifier.provenance.model)

@@ -5,6 +5,7 @@ Counts alone: no subject, sender or text of anybody's mail is in it, because the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -35,6 +36,7 @@ REASONS: Final[Mapping[str, str]] = {
     Hold.TAKEN_BACK: "had been taken back by an undo",
     Hold.DIGEST: "a digest of cubbyd",
 }
+ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
 ASKED: Final = "a rule or the classifier asks for a person"
 
 
@@ -89,12 +91,7 @@ def compose(facts: Facts, recipient: str) -> bytes:
     """Write the mail: RFC 5322, plain text with an HTML alternative. The recipient is named where it is an address."""
     mail = EmailMessage(policy=SMTP)
     mail["From"] = f"cubbyd <cubbyd@{DOMAIN}>"
-    if (
-        recipient.count("@") == 1
-        and recipient.isascii()
-        and recipient.isprintable()
-        and not set(recipient) & set(' <>(),;:"[]\\')
-    ):
+    if ADDRESS.fullmatch(recipient):
         mail["To"] = recipient
     mail["Subject"] = subject_of(facts)
     mail["Date"] = format_datetime(facts.now)
@@ -110,13 +107,7 @@ def subject_of(facts: Facts) -> str:
     """Say the most important in one line."""
     filed, held = sum(facts.ends.filed.values()), sum(facts.ends.held.values())
     needs = len(list(_needs(facts)))
-    person = (
-        f"{needs} thing needs a person"
-        if needs == 1
-        else f"{needs} things need a person"
-        if needs
-        else "nothing needs a person"
-    )
+    person = "1 thing needs a person" if needs == 1 else f"{needs or 'nothing'} {'things need' if needs else 'needs'} a person"
     return f"cubbyd, {facts.view.name}: {filed:,} filed, {held:,} held, {person}"
 
 

@@ -11,6 +11,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from datetime import datetime
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -27,7 +28,6 @@ SECONDS_BETWEEN: Final = 60.0
 CALL_SECONDS: Final = 10.0
 """For the connection, and for each step of the call after it."""
 LOOK_SECONDS: Final = 5.0
-FIRST_OF_FAILURES: Final = 300
 
 
 def call(url: SecretStr, seconds: float = CALL_SECONDS) -> str:
@@ -55,7 +55,7 @@ def call(url: SecretStr, seconds: float = CALL_SECONDS) -> str:
         return "no answer in time" if isinstance(error, TimeoutError) else error.strerror or type(error).__name__
     finally:
         connection.close()
-    return "" if http.HTTPStatus.OK <= status < FIRST_OF_FAILURES else f"the answer was {status}"
+    return "" if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES else f"the answer was {status}"
 
 
 class Heart:

@@ -27,7 +27,6 @@ from cubbyd.journal import Record
 from cubbyd.lifecycle import State
 from cubbyd.service.lookout import Lookout, Survey
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 ASKED_FOR_A_PERSON: Final = "the classifier asks for a person"
 """The reason of a hold that a classifier gave in words of its own, which are no label."""
 

@@ -55,6 +55,7 @@ class Monitor:
             self._meter = Meter(self._lookout, self._clock, self._expiries)
         elif self._meter is not None:
             self._meter.serve(config)
+        self.observer.reloaded(is_in_force=True)
         if config.metrics.listen != self._listening:
             self._hang_up()
             self._listening, self._try_at = config.metrics.listen, self._clock.monotonic()

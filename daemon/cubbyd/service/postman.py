@@ -1,4 +1,4 @@
-"""Sends a mailbox's digest once: after a good pass, over the connection that is open, when the calendar says so.
+"""Sends a mailbox's digest once: after a pass, over the connection that is open, when the calendar says so.
 
 The intent is on record before the mail is appended. After a death in between, the folder is asked whether it has it. What fails
 is a line in the log, and is tried again a quarter of an hour later.

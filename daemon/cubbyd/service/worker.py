@@ -74,6 +74,7 @@ class Worker:
             self._journal.poll_failed(self.name, str(report.problems[0]), self._clock.now())
         elif not report.was_stopped:
             self._journal.poll_succeeded(self.name, self._clock.now())
+        if not report.was_stopped:
             self._send_digest()
         return report
 
