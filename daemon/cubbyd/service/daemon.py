@@ -103,11 +103,8 @@ class Runtime:
             self._scheduler.add_job(
                 thread.wake, self._trigger(name), id=name, max_instances=1, coalesce=True, misfire_grace_time=None
             )
-            if calendar := digest_calendar(self._config.digest):
-                self._scheduler.add_job(
-                    thread.wake, calendar, id=f"digest of {name}", max_instances=1, coalesce=True, misfire_grace_time=None
-                )
             thread.wake()
+        self._schedule_digests()
         self._scheduler.start()
         for watcher in self._watchers:
             watcher.start()
@@ -125,9 +122,15 @@ class Runtime:
         """Count the intervals anew from now, and poll: the wall clock has stepped."""
         for name, thread in self._threads.items():
             self._scheduler.reschedule_job(name, trigger=self._trigger(name))
-            if calendar := digest_calendar(self._config.digest):
-                self._scheduler.reschedule_job(f"digest of {name}", trigger=calendar)
             thread.wake()
+        self._schedule_digests()
+
+    def _schedule_digests(self) -> None:
+        """Have a pass made whenever a digest is due; it goes out after that."""
+        calendar = digest_calendar(self._config.digest)
+        for name, thread in self._threads.items() if calendar else ():
+            how = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "replace_existing": True}
+            self._scheduler.add_job(thread.wake, calendar, id=f"digest of {name}", **how)
 
     def stop(self) -> None:
         """Finish the mail in hand and end every thread; connections that hang are cut."""
