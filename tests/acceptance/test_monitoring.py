@@ -249,3 +249,19 @@ def test_while_it_only_observes_no_digest_is_put_into_the_account(cubbyd: Cubbyd
         )
     assert cubbyd("run", "--once").returncode == 0
     assert outside.folders() == ["INBOX"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--html",), 2, "--html and --json go with --show"),
+        (("--show", "--mailbox", "kitchen"), 2, "found 'kitchen'; allowed: office"),
+        (("--show",), 1, "there is no state yet"),
+        ((), 78, "digest.folder"),
+    ],
+)
+def test_a_digest_that_cannot_be_made_says_why(cubbyd: Cubbyd, arguments: tuple[str, ...], code: int, said: str) -> None:
+    cubbyd.write(more='[digest]\nfolder = "Absence"')
+    done = cubbyd("digest", *arguments)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert said in done.stderr
