@@ -62,6 +62,19 @@ def log() -> str:
     return run("journalctl", "--no-pager", "--output=cat", f"_SYSTEMD_INVOCATION_ID={show()['InvocationID']}").stdout
 
 
+def priorities() -> set[tuple[str, str]]:
+    """Give what the daemon and its commands have said, by event or first word, and the priority that the journal has for it."""
+    said = run("journalctl", "--no-pager", "--output=json", "--unit=cubbyd.service", "_TRANSPORT=stdout").stdout
+    lines = [json.loads(line) for line in said.splitlines()]
+    return {
+        (
+            json.loads(line["MESSAGE"])["event"] if line["MESSAGE"].startswith("{") else line["MESSAGE"].split()[0],
+            line["PRIORITY"],
+        )
+        for line in lines
+    }
+
+
 def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
     until = time.monotonic() + seconds
     while not is_so():
@@ -230,6 +243,7 @@ def test_a_wrong_password_is_no_hammering_and_becomes_one_alert(office: Office) 
     time.sleep(20)  # four polls, and as many chances to hammer
     assert 1 <= office.refusals() <= 2  # the poll's, and that of the connection that watches
     assert (show()["ActiveState"], show()["NRestarts"]) == ("active", "0")
+    assert ("pass failed", "3") in priorities()
 
     assert run("systemctl", "start", "cubbyd-health").returncode == 0  # it may mend itself: ten minutes are nothing
     an_hour_ago()
@@ -285,6 +299,7 @@ def test_what_trying_again_would_not_mend_fails_at_once_with_an_alert(office: Of
     time.sleep(3)
     assert fate() == {"ActiveState": "failed", "ExecMainStatus": "78", "NRestarts": "0"}
     assert "nonsense" in ALERTS.read_text()
+    assert ("cubbyd:", "3") in priorities()
 
     office.configure()
     (ETC / "office.password").unlink()
@@ -305,6 +320,7 @@ def test_the_log_is_json_with_no_mail_text_and_no_password(office: Office) -> No
 
     lines = [json.loads(line) for line in log().splitlines()]
     assert {"started", "mail filed", "pass done"} <= {line["event"] for line in lines}
+    assert {("started", "6"), ("mail filed", "6"), ("pass done", "6")} <= priorities()
     assert not [word for word in ("Emma", "ann@example.com", PASSWORD) if word in journal()]
 
 

@@ -33,6 +33,11 @@ BACKOFF = re.compile(r"Backoff Time:\s*(\d{1,9})\s*milliseconds", re.IGNORECASE)
 TRANSIENT_CODES = frozenset({"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG"})
 TRANSIENT_TEXT = re.compile(r"too many (simultaneous )?connections|throttled|try again|temporar", re.IGNORECASE)
 
+OUT_OF_DATE_CODES = frozenset({9, 10})
+"""OpenSSL's numbers for a certificate that is not valid yet, or not any more."""
+OUT_OF_DATE = "have it renewed on the server, and look whether the clock of this machine is right"
+NOT_KNOWN = "use the host name that the certificate was made for, or give the certificate authority in ca_file"
+
 CONNECTION_FAULTS = (IMAPClientAbortError, OSError, EOFError)
 LONGEST_REPLY = 200
 """Characters of a server's answer that go into an error; it may quote a folder's name, never mail text."""
@@ -54,10 +59,8 @@ def translate(error: BaseException, doing: str) -> MailboxError:
     text = _reply(error)
     pause = _pause(text)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return InsecureConnection(
-            f"{doing}: the server's certificate is not trusted ({error.verify_message}); "
-            "use the host name that the certificate was made for, or give the certificate authority in ca_file"
-        )
+        way_out = OUT_OF_DATE if error.verify_code in OUT_OF_DATE_CODES else NOT_KNOWN
+        return InsecureConnection(f"{doing}: the server's certificate is not trusted ({error.verify_message}); {way_out}")
     if isinstance(error, LoginError):
         return _login(error, doing, text, pause)
     if isinstance(error, IMAPClientReadOnlyError):
