@@ -159,7 +159,7 @@ class _Renderer:
 
     def __init__(self, stream: TextIO, *, is_json: bool) -> None:
         self._is_json, self._is_for_journal = is_json, goes_to_journal(stream)
-        self._console = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+        self._console = structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
     def __call__(self, logger: Any, method: str, fields: structlog.typing.EventDict) -> str:
         level = str(fields.get("level", "info"))
