@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import click
 import pytest
 from tests.acceptance.cubbyd import Cubbyd
 from tests.acceptance.desk import free_port
@@ -24,6 +25,7 @@ from tests.hosted import MODES
 from tests.mail import Outside, mail
 from tests.manager import ListeningManager
 
+from cubbyd.cli import cli
 from cubbyd.standin import Standin
 from cubbyd.standin.server import KEY
 
@@ -149,6 +151,22 @@ def test_every_morning_of_the_page_is_tried_here_and_has_all_its_parts() -> None
     for number, text in MORNINGS.items():
         parts = re.findall(r"^\*\*(.+?)\*\*", text, re.MULTILINE)
         assert parts == ["What you see.", "What it means.", "What to do.", "It is over when"], number
+
+
+def test_every_command_that_the_page_gives_exists_with_its_options() -> None:
+    given = {line.strip() for line in re.findall(r"(?:`|^\$ |^    )(cubbyd [a-z][^`#\n]*)", PAGE, re.MULTILINE)}
+
+    for line in given:
+        words = line.split()[1:]
+        command: click.Command = cli
+        while words and isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), words[0])
+            assert found is not None, line
+            command = found
+            words = words[1:]
+        options = {name for parameter in command.params for name in parameter.opts}
+        assert {word for word in words if word.startswith("--")} <= options, line
+    assert len(given) > 8
 
 
 @slow

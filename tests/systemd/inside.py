@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -20,6 +21,7 @@ from typing import Any
 import pytest
 from tests.acceptance.cubbyd import CATEGORIES, write_examples
 from tests.acceptance.desk import filing_old_mail
+from tests.conftest import ROOT
 from tests.dovecot import PASSWORD, Dovecot
 from tests.mail import Outside, mail
 from tests.systemd.probe import attempts
@@ -350,6 +352,22 @@ def test_a_damaged_state_file_is_named_and_once_moved_away_it_files_on(office: O
     (STATE / "cubbyd.sqlite").rename(STATE / "damaged")
     office.deliver("Emma is ill today")
     eventually(lambda: office.folders() == {"Absence": ["Emma is ill today"]})
+
+    systemctl("stop", "cubbyd")
+    shutil.copy(STATE / "cubbyd.sqlite", "/tmp/copy.sqlite")
+    (STATE / "cubbyd.sqlite").write_bytes(b"no database" * 1000)
+    restored = run("sh", "-euxc", restoring().replace("sudo ", "").replace("COPY", "/tmp/copy.sqlite"))
+    assert restored.returncode == 0, restored.stderr
+    office.deliver("Noah is ill today")
+    eventually(lambda: office.folders() == {"Absence": ["Emma is ill today", "Noah is ill today"]})
+
+
+def restoring() -> str:
+    """Give the commands of the runbook that put a copy of the state file in its place."""
+    page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    commands = re.findall(r"(?:^    .*\n)+", page.partition("## 8. ")[2], re.MULTILINE)[0]
+    assert "COPY" in commands
+    return str(commands)
 
 
 def test_from_inside_the_sandbox_nothing_can_be_reached_but_state_and_network(office: Office) -> None:
