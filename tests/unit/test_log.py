@@ -19,7 +19,7 @@ from pydantic import SecretStr
 
 from cubbyd.config import LogFormat, LogLevel, LogSection
 from cubbyd.config.learned import LearnedSecrets
-from cubbyd.service.line import LONGEST_LINE
+from cubbyd.service.line import LONGEST_LINE, hide_secrets
 from cubbyd.service.log import QUIET, STRICT, UnknownField, configure_logging
 
 
@@ -285,6 +285,17 @@ def test_what_looks_like_a_secret_is_hidden_though_nobody_knows_it(logger: Calla
 
     assert hidden not in stream.getvalue()
     assert [line["level"] for line in lines(stream)] == ["warning", "warning"]
+
+
+def test_what_is_called_a_secret_is_hidden_whatever_it_is() -> None:
+    told = {"password": "x", "where": [{"api_key": "y", "file": "z"}], "refresh_token": 7, "token": None}
+
+    assert hide_secrets(told, str) == {
+        "password": "[hidden]",
+        "where": [{"api_key": "[hidden]", "file": "z"}],
+        "refresh_token": "[hidden]",
+        "token": None,
+    }
 
 
 @pytest.mark.parametrize(
