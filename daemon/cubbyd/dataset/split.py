@@ -195,7 +195,7 @@ class Splitter:
 
     def _deal(self, free: list[list[int]], sides: bytearray, wanted: dict[int, int]) -> None:
         """Deal groups to sides, large ones first, each to where its categories are still wanted most."""
-        random = Random(self._wish.seed)  # nosec B311  # noqa: S311  (reproducible, not secret)
+        random = Random(self._wish.seed)  # noqa: S311  (reproducible, not secret)
         taken = {side: sides.count(side) for side in (VALIDATION, TEST)}
         targets = {side: max(0, wanted[side] - taken[side]) for side in (VALIDATION, TEST)}
         if self._wish.newest_in_test:
@@ -274,7 +274,7 @@ def _choose(labels: Counter[int], rest: Quotas, random: Random) -> int:
     if len(equal) == 1:
         return equal[0]
     weights = [max(0, sum(rest[side][label] for label in labels)) for side in equal]
-    return random.choices(equal, weights)[0] if any(weights) else TRAIN  # nosec B311  # no secret
+    return random.choices(equal, weights)[0] if any(weights) else TRAIN
 
 
 def split(examples: Iterable[Example], wish: Wish) -> Division:

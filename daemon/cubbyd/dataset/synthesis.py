@@ -75,7 +75,7 @@ class Brief:
 
 def draw_brief(category: CategoryId, real: Sequence[Example], seed: int, number: int) -> Brief:
     """Draw who writes, how long and how; the same for the same seed, category and number. real must not be empty."""
-    draw = random.Random(f"{seed} {category} {number}")  # nosec B311  # noqa: S311  (variety, no secret)
+    draw = random.Random(f"{seed} {category} {number}")  # noqa: S311  (variety, no secret)
     return Brief(
         category=category,
         persona=draw.choice(PERSONAS),

@@ -63,7 +63,7 @@ class IdleWatcher(threading.Thread):
                     return
                 self._report(str(error))
                 is_refused = isinstance(error, LoginRefused)
-                jitter = random.uniform(0.5, 1.0)  # nosec B311  # noqa: S311  (no secret)
+                jitter = random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
                 self._stopping.wait(LOGIN_PAUSE_SECONDS if is_refused else pause * jitter)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

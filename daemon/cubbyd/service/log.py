@@ -21,7 +21,10 @@ from cubbyd.config.learned import LEARNED
 from cubbyd.service.event import EVENTS, unknown_fields
 from cubbyd.service.line import as_json, goes_to_journal, hide_secrets, hide_shapes, with_priority
 
-QUIET: Final = ("imapclient", "apscheduler", "alembic", "sqlalchemy", "httpx", "httpx2", "openai")
+QUIET: Final = (
+    *("imapclient", "apscheduler", "alembic", "sqlalchemy", "httpx", "httpx2", "openai"),
+    *("msal", "google", "google_auth_oauthlib", "requests", "requests_oauthlib", "oauthlib", "urllib3"),
+)
 """Libraries that log at info level what nobody needs, or at debug level what nobody may see."""
 
 STRICT: Final = "CUBBYD_STRICT_LOG"

@@ -14,7 +14,7 @@ from cubbyd.errors import ConfigError, Problem
 
 NAME_PATTERN = r"^[A-Za-z0-9_-]{1,40}$"
 PATHS = ("password_file", "ca_file")
-SECRET = "password"  # nosec B105  # noqa: S105  (it is the name of a key whose value is never shown)
+SECRET = "password"  # noqa: S105  (it is the name of a key whose value is never shown)
 
 
 class Answers(Section):

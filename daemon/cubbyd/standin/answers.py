@@ -148,7 +148,7 @@ def write_mail(words: Guess, request: Mapping[str, Any], number: int) -> dict[st
     """Write a mail of the category that is asked for; the same request with the same number gives the same mail."""
     found = _CATEGORY.search(user_text(request["messages"]))
     telling = words.speak(found[1] if found else "")
-    draw = random.Random(f"{number} {user_text(request['messages'])}")  # nosec B311  # noqa: S311  (variety, no secret)
+    draw = random.Random(f"{number} {user_text(request['messages'])}")  # noqa: S311  (variety, no secret)
     word = draw.choice(telling)
     sentences = [draw.choice(_SAYINGS).format(word=word, number=draw.randrange(1000)) for _ in range(4)]
     return {"subject": f"{word}, no. {number}", "body": " ".join([f"This is about {word}.", *sentences])}

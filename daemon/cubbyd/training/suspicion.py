@@ -62,14 +62,14 @@ class Doubts:
 
 def sample_examples(examples: Iterable[Example], most: int = MOST_EXAMPLES, seed: int = 0) -> list[Example]:
     """Take a random sample of labeled examples in one pass (Vitter 1985, "Random sampling with a reservoir"), in file order."""
-    random, kept, seen = Random(seed), list[Example](), 0  # nosec B311  # noqa: S311  (reproducible, not secret)
+    random, kept, seen = Random(seed), list[Example](), 0  # noqa: S311  (reproducible, not secret)
     for example in examples:
         if not example.labels:
             continue
         seen += 1
         if len(kept) < most:
             kept.append(example)
-        elif (place := random.randrange(seen)) < most:  # nosec B311  # no secret
+        elif (place := random.randrange(seen)) < most:
             kept[place] = example
     return sorted(kept, key=lambda example: example.line)
 

@@ -68,7 +68,7 @@ def two_orders(config: Config, seed: int, second_model: str = "") -> tuple[Confi
 
     Raises ConfigError.
     """
-    draw = random.Random(seed)  # nosec B311  # noqa: S311  (an order, no secret)
+    draw = random.Random(seed)  # noqa: S311  (an order, no secret)
     first = list(config.categories)
     draw.shuffle(first)
     second = [*reversed(first)]  # whatever stood first stands last: no order is farther from it
