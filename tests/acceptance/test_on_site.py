@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from tests.acceptance.desk import clean_environment
 from tests.dovecot import Dovecot
 from tests.embeddings import make_folder
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS, eventually
 
 pytestmark = [pytest.mark.slow, pytest.mark.dovecot]
 
@@ -55,13 +55,6 @@ def partners(trace: Path) -> set[tuple[str, int] | str]:
     return {(address, int(port)) for port, address in INTERNET.findall(calls)} | set(LOCAL.findall(calls))
 
 
-def eventually(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until, "did not come true in time"
-        time.sleep(0.1)
-
-
 def file_mail(cubbyd: Cubbyd, strace: list[str], outside: Outside, home: Path) -> None:
     """Have the daemon file three mails, one of them while it watches, and end it as systemd does."""
     home.mkdir()
@@ -76,7 +69,7 @@ def file_mail(cubbyd: Cubbyd, strace: list[str], outside: Outside, home: Path) -
         time.sleep(5)  # one poll, and time to phone home in
     finally:
         daemon.terminate()
-        assert daemon.wait(60) == 0
+        assert daemon.wait(PATIENCE_SECONDS) == 0
     assert outside.everything() == FILED
 
 

@@ -24,6 +24,7 @@ from tests.dovecot import MAILDIR, Dovecot
 from tests.hosted import MODES
 from tests.mail import Outside, mail
 from tests.manager import ListeningManager
+from tests.patience import PATIENCE_SECONDS
 
 from cubbyd.cli import cli
 from cubbyd.standin import Standin
@@ -36,7 +37,6 @@ PAGE = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
 MORNINGS = dict(re.findall(r"^## (\d+)\. .*\n([\s\S]*?)(?=^## |\Z)", PAGE, re.MULTILINE))
 SUBJECTS = ("Emma is ill today", "the invoice for Noah is wrong", "Mia has a milk allergy")
 QUICK = "connect_timeout_seconds = 2\nread_timeout_seconds = 5"
-SECONDS = 120
 
 
 def quoted(number: int) -> list[str]:
@@ -68,7 +68,7 @@ class Morning:
             self.cubbyd.command(*arguments),
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=PATIENCE_SECONDS,
             check=False,
             cwd=self.cubbyd.folder,
             env=os.environ | {"COLUMNS": "160"},
@@ -83,7 +83,7 @@ class Morning:
         with (self.cubbyd.folder / "log").open("w") as log:
             daemon = subprocess.Popen(self.cubbyd.command("run"), stderr=log, cwd=self.cubbyd.folder, env=environment)
         try:
-            end = time.monotonic() + SECONDS
+            end = time.monotonic() + PATIENCE_SECONDS
             while not until():
                 assert time.monotonic() < end, (self.manager.heard, (self.cubbyd.folder / "log").read_text())
                 self.manager.take(0.1)
@@ -91,7 +91,7 @@ class Morning:
             then()
         finally:
             daemon.send_signal(signal.SIGTERM)
-            assert daemon.wait(SECONDS) == 0
+            assert daemon.wait(PATIENCE_SECONDS) == 0
         self.said += (self.cubbyd.folder / "log").read_text()
         self.said += "".join(f'Status: "{heard["STATUS"]}"\n' for heard in self.manager.heard if "STATUS" in heard)
 
