@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units audit audit-code audit-dependencies sbom lock-audit
+.PHONY: help demo test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
@@ -74,6 +74,7 @@ $(VENV)-audit/.ready: $(VENV)/bin/uv deploy/audit/requirements.txt
 	@$(BIN)/uv pip sync --quiet --python $(VENV)-audit/bin/python --require-hashes deploy/audit/requirements.txt
 	@touch $@
 
+.PHONY: audit audit-code audit-dependencies lock-audit sbom
 audit: audit-code audit-dependencies
 
 audit-code: $(VENV)-audit/.ready
