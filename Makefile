@@ -8,12 +8,13 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
+.PHONY: help demo test test-fast test-slow test-alerts lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
 	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
+	@echo 'make test-alerts  the alert rules of deploy/prometheus, with promtool'
 	@echo 'make lint    style, types, direction of imports'
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make audit   look for known faults: bandit and semgrep over the code, then a database about the packages'
@@ -32,6 +33,9 @@ test-slow: $(VENV)/.ready dovecot $(VENV)-audit/.ready
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -n $(WORKERS) tests/unit tests/property tests/golden
+
+test-alerts:
+	@deploy/setup/promtool.sh $(VENV)/promtool
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check

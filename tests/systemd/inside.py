@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -169,6 +170,25 @@ def test_it_starts_as_a_user_of_its_own_and_files_two_mails_from_a_server_over_t
     assert {file.stat().st_uid for file in STATE.iterdir()} == {owner}
     assert (STATE.stat().st_mode & 0o777, {file.stat().st_mode & 0o777 for file in STATE.iterdir()}) == (0o700, {0o600})
     assert PASSWORD.encode() not in Path(f"/proc/{shown['MainPID']}/environ").read_bytes()
+
+
+def test_metrics_and_the_health_page_reach_this_machine_out_of_the_sandbox(office: Office) -> None:
+    office.configure(more='[metrics]\nlisten = "127.0.0.1:9464"\n')
+    systemctl("start", "cubbyd")
+
+    eventually(lambda: asked("/healthz").startswith('{"ok": true'))
+    assert 'cubbyd_healthy{mailbox="office"} 1.0' in asked("/metrics")
+    assert "process_resident_memory_bytes" in asked("/metrics"), "the sandbox leaves of /proc what that needs"
+
+
+def asked(path: str) -> str:
+    """Read a page of the daemon; nothing where it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:9464{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+    except OSError:
+        return ""
 
 
 def test_a_start_does_not_wait_for_the_mail_server_and_a_stop_is_quick_and_clean(office: Office, server: Dovecot) -> None:

@@ -94,6 +94,13 @@ def test_a_daemon_that_is_not_calibrated_loads_nothing_for_it() -> None:
     assert "numpy" in loaded_by("import cubbyd.classify.calibrated"), "or this would prove nothing"
 
 
+def test_a_daemon_without_metrics_loads_nothing_for_them() -> None:
+    loaded = loaded_by("import cubbyd.service.daemon")
+
+    assert "prometheus_client" not in loaded
+    assert "prometheus_client" in loaded_by("import cubbyd.service.meter"), "or this would prove nothing"
+
+
 def test_a_calibrated_daemon_loads_no_training() -> None:
     assert loaded_by("import cubbyd.service.daemon, cubbyd.classify.calibrated") & (TRAINING | NEVER) == set()
 

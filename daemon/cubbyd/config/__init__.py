@@ -28,6 +28,7 @@ from cubbyd.config.model import (
     StateSection,
     Unsure,
 )
+from cubbyd.config.monitoring import DigestSection, Every, HeartbeatSection, MetricsSection, Weekday
 from cubbyd.config.rules import RuleSection, UrgentSection
 from cubbyd.config.secret import read_api_key, read_password
 
@@ -37,11 +38,14 @@ __all__ = [
     "CategorySection",
     "ClassifierSection",
     "Config",
+    "DigestSection",
     "EmbeddingServerSection",
     "EmbeddingsSection",
     "EnsembleSection",
+    "Every",
     "FilingAction",
     "FilingSection",
+    "HeartbeatSection",
     "HierarchicalSection",
     "IfThenFails",
     "Labels",
@@ -50,6 +54,7 @@ __all__ = [
     "LogSection",
     "MailboxSection",
     "MemberSection",
+    "MetricsSection",
     "OpenAISection",
     "RedactionSection",
     "RuleSection",
@@ -58,6 +63,7 @@ __all__ = [
     "StateSection",
     "Unsure",
     "UrgentSection",
+    "Weekday",
     "find_config",
     "load_config",
     "read_api_key",

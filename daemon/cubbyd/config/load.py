@@ -19,7 +19,7 @@ from cubbyd.errors import ConfigError, Problem
 LONGEST_FOUND = 60
 """Characters of a wrong value that an error shows."""
 
-SECRET_WORDS = ("password", "api_key", "base_url")
+SECRET_WORDS = ("password", "api_key", "base_url", "heartbeat.url")
 """Keys whose value no error shows: a secret may have been put there; an address may hold one before its @."""
 
 PATH_KEYS = (("classifier", "model"), ("classifier", "calibration"), ("redaction", "roster_file"), ("state", "directory"))

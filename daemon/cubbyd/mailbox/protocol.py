@@ -116,6 +116,10 @@ class Mailbox(Protocol):
         """Look through all folders for mails received on one day; give the folder of each that was found."""
         ...
 
+    def append(self, folder: str, content: bytes, received_at: datetime) -> None:
+        """Put a mail of our own into a folder that is there, unread; received_at becomes its INTERNALDATE."""
+        ...
+
     def add_keyword(self, uids: Sequence[int], keyword: str) -> bool:
         """Put a keyword on mails of the selected folder; tell whether the server kept it."""
         ...
