@@ -28,8 +28,9 @@ from cubbyd.config.model import (
     StateSection,
     Unsure,
 )
+from cubbyd.config.oauth import OAuthKind, OAuthSection, SaslMethod
 from cubbyd.config.rules import RuleSection, UrgentSection
-from cubbyd.config.secret import read_api_key, read_password
+from cubbyd.config.secret import read_api_key, read_oauth_secret, read_password
 
 __all__ = [
     "Backlog",
@@ -50,9 +51,12 @@ __all__ = [
     "LogSection",
     "MailboxSection",
     "MemberSection",
+    "OAuthKind",
+    "OAuthSection",
     "OpenAISection",
     "RedactionSection",
     "RuleSection",
+    "SaslMethod",
     "Security",
     "ShortlistSection",
     "StateSection",
@@ -61,5 +65,6 @@ __all__ = [
     "find_config",
     "load_config",
     "read_api_key",
+    "read_oauth_secret",
     "read_password",
 ]

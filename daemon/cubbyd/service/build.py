@@ -12,10 +12,11 @@ import structlog
 from cubbyd.classify import registry
 from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock
-from cubbyd.config import Config, read_password
+from cubbyd.config import Config
 from cubbyd.filing import Filer, rules_of
 from cubbyd.journal import Journal
 from cubbyd.mailbox import Account, open_mailbox
+from cubbyd.service.account import make_account
 from cubbyd.service.pulse import Beat
 from cubbyd.service.worker import Worker
 from cubbyd.taxonomy import CategoryId
@@ -62,11 +63,8 @@ def _measured_thresholds(config: Config, classifier: Classifier) -> Mapping[Cate
 
 
 def accounts_of(config_file: Path, config: Config) -> list[Account]:
-    """Read every mailbox's password. Raises ConfigError."""
-    return [
-        Account(name=name, section=section, password=read_password(config_file, name, section))
-        for name, section in config.mailboxes.items()
-    ]
+    """Read every mailbox's password, or what its tokens are asked for with. Raises ConfigError."""
+    return [make_account(config_file, name, section, config.state.directory) for name, section in config.mailboxes.items()]
 
 
 def build_workers(

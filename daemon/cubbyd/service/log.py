@@ -14,7 +14,10 @@ import structlog
 
 from cubbyd.config import LogFormat, LogSection
 
-QUIET = ("imapclient", "apscheduler", "alembic", "sqlalchemy", "httpx", "openai")
+QUIET = (
+    *("imapclient", "apscheduler", "alembic", "sqlalchemy", "httpx", "openai"),
+    *("msal", "google", "google_auth_oauthlib", "requests", "requests_oauthlib", "oauthlib", "urllib3"),
+)
 """Libraries that log at info level what nobody needs, or at debug level what nobody may see."""
 
 
