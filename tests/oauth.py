@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlencode, urlsplit
 
 import jwt
 from cryptography import x509
@@ -169,7 +169,7 @@ class Provider:
         """Sign an access token."""
         now = time.time()
         exp = now + (self.lifetime if seconds is None else seconds)
-        claims = {"iss": ISSUER, "iat": int(now) - 5, "exp": int(exp), "upn": username or self.username}
+        claims = {"iss": ISSUER, "iat": int(now) - 5, "exp": int(exp), "sub": "person", "upn": username or self.username}
         return self._note(jwt.encode(claims | {"jti": secrets.token_hex(8)}, self._key, "RS256"))
 
     def public_key(self) -> str:
@@ -223,7 +223,7 @@ class Provider:
         if not request.headers.get("Content-Type", "").startswith("application/x-www-form-urlencoded"):
             raise Refused("invalid_request", "no form")
         request.body = request.rfile.read(int(request.headers["Content-Length"])).decode()
-        pairs = parse_qsl(request.body, strict_parsing=True)
+        pairs = parse_qsl(request.body, strict_parsing=True) + _basic(request.headers.get("Authorization", ""))
         if len({key for key, _ in pairs}) != len(pairs):
             raise Refused("invalid_request", "a parameter twice")  # RFC 6749, 3.2
         return dict(pairs)
@@ -358,7 +358,7 @@ class Provider:
                 form["assertion"],
                 self._service_key.public_key(),
                 algorithms=["RS256"],
-                audience=f"{self.url}/token",
+                audience="https://oauth2.googleapis.com/token",  # the library's own, whatever token_uri the key names
                 issuer=SERVICE,
             )
         except jwt.PyJWTError as error:
@@ -402,6 +402,14 @@ class Provider:
     def _note(self, secret: str) -> str:
         self.issued.append(secret)
         return secret
+
+
+def _basic(header: str) -> list[tuple[str, str]]:
+    """Take a client's id and secret out of a header (RFC 6749, 2.3.1)."""
+    if not header.startswith("Basic "):
+        return []
+    name, _, secret = base64.b64decode(header.removeprefix("Basic "), validate=True).decode().partition(":")
+    return [("client_id", unquote(name)), ("client_secret", unquote(secret))]
 
 
 class _Handler(BaseHTTPRequestHandler):

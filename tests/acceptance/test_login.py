@@ -1,0 +1,123 @@
+"""Logging in with tokens, from nothing to filed mail: the installed command, a provider, and a Dovecot that validates its tokens."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.acceptance.cubbyd import Cubbyd
+from tests.dovecot import DOVECOT, MAILDIR, Dovecot
+from tests.mail import Outside, mail
+from tests.oauth import Provider, consent, token_passdb
+
+pytestmark = pytest.mark.dovecot
+
+WAIT_SECONDS = 60
+
+
+@pytest.fixture
+def provider(tmp_path: Path, user: str) -> Iterator[Provider]:
+    with Provider(tmp_path, username=user) as running:
+        yield running
+        assert running.faults == []
+
+
+@pytest.fixture
+def server(provider: Provider) -> Iterator[Dovecot]:
+    if DOVECOT is None:
+        pytest.skip("no Dovecot on this machine: apt-get install dovecot-imapd")
+    keys = Path(tempfile.mkdtemp(prefix="dk-", dir="/tmp"))
+    try:
+        with Dovecot(MAILDIR, extra=token_passdb(keys, provider)) as running:
+            yield running
+    finally:
+        shutil.rmtree(keys)
+
+
+class Office(Cubbyd):
+    """A folder whose mailbox logs in with tokens."""
+
+    def __init__(self, folder: Path, server: Dovecot, provider: Provider, kind: str, model: Path) -> None:
+        self.provider, self.server, self.user, self.kind = provider, server, provider.username, kind
+        super().__init__(folder, server, provider.username)
+        (folder / "cubbyd.model").write_bytes(model.read_bytes())
+
+    def write(self, *, mailbox: str = "", more: str = "") -> None:
+        """Write the configuration, with [mailboxes.office.oauth] in the place of the password."""
+        super().write(mailbox=mailbox, more=more)
+        secret = {
+            "microsoft-app": f'client_secret_file = "{self.provider.write_secret()}"',
+            "google": f'client_secret_file = "{self.provider.write_secret()}"',
+            "google-service": f'service_account_file = "{self.provider.write_service_key()}"',
+        }
+        text = self.config.read_text().replace('password_file = "password"\n', "")
+        table = self.provider.toml(self.kind, secret.get(self.kind, ""))
+        self.config.write_text(text.replace("[classifier]\n", f"{table}\n[classifier]\n", 1))
+
+    @property
+    def token_file(self) -> Path:
+        return self.folder / "state" / "tokens" / "office.json"
+
+    def lines(self, done: subprocess.CompletedProcess[str], code: int = 0) -> list[dict[str, Any]]:
+        assert done.returncode == code, (done.stdout, done.stderr)
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    def begin_login(self, *more: str) -> subprocess.Popen[str]:
+        command = self.command("login", "office", "--json", *more)
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(command, text=True, cwd=self.folder, **pipes)  # type: ignore[call-overload, no-any-return]
+
+    def log_in(self) -> dict[str, Any]:
+        """A person logs in, in the way of this kind."""
+        with self.begin_login() as running:
+            assert running.stdout is not None
+            if self.kind == "microsoft-device":
+                task = json.loads(running.stdout.readline())
+                assert task["code"] == "B4BCDEFGH"
+                self.provider.approve()
+            elif self.kind == "google":
+                task = json.loads(running.stdout.readline())
+                consent(task["address"], self.provider.ca_file)
+            out, err = running.communicate(timeout=WAIT_SECONDS)
+        assert running.returncode == 0, (out, err)
+        result: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return result
+
+    def shows_no_secret(self) -> None:
+        """No token is in the log, nor in any file but the one that is there for them."""
+        for file in self.folder.rglob("*"):
+            if file.is_file() and file != self.token_file:
+                content = file.read_bytes()
+                assert not [secret for secret in self.provider.issued if secret.encode() in content], file
+
+
+@pytest.fixture
+def office(tmp_path: Path, provider: Provider, server: Dovecot, model: Path) -> Callable[[str], Office]:
+    return lambda kind: Office(tmp_path, server, provider, kind, model)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["microsoft-app", "microsoft-device", "google", "google-service"])
+def test_a_mailbox_is_logged_in_to_checked_and_filed(office: Callable[[str], Office], kind: str) -> None:
+    desk = office(kind)
+    with Outside(desk.server, desk.user) as outside:
+        outside.deliver(mail("Emma is ill today", number=1), mail("the invoice for Noah is wrong", number=2))
+
+        result = desk.log_in()
+        assert (result["login"], result["mail_in_inbox"], result["next"]) == ("accepted", 2, "cubbyd check")
+        checked = desk("check")
+        assert checked.returncode == 0, checked.stdout
+        assert "login: accepted" in checked.stdout
+        done = desk("run", "--once", "--json")
+
+        assert done.returncode == 0, done
+        assert outside.everything() == {"Absence": ["Emma is ill today"], "Billing": ["the invoice for Noah is wrong"]}
+    assert desk.token_file.exists() is (kind in {"microsoft-device", "google"})
+    desk.shows_no_secret()
