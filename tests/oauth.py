@@ -7,7 +7,7 @@ Whatever a client does that a real provider would refuse is answered so, and not
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import hashlib
 import json
 import secrets
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Self
@@ -103,7 +104,7 @@ class Provider:
     codes: dict[str, Code] = field(default_factory=dict)
     refreshers: set[str] = field(default_factory=set)
     certificate_key: Any = None
-    _key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65537, 2048))
+    _key: rsa.RSAPrivateKey = field(default_factory=lambda: signing_key())  # noqa: PLW0108  (it is defined below)
     _service_key: Any = None
     _server: ThreadingHTTPServer | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -205,10 +206,8 @@ class Provider:
                 f"/{TENANT}/oauth2/v2.0/token": self._microsoft,
                 "/token": self._google,
             }
-            if parts.path not in served:
-                raise Refused("invalid_request", f"AADSTS90002: no such place {parts.path}", status=404)
             with self._lock:
-                return self._json(200, served[parts.path](form))
+                return self._json(200, served.get(parts.path, self._nowhere)(form))
         except Refused as refused:
             if refused.fault:
                 self.faults.append(f"{parts.path}: {refused.answer}")
@@ -216,6 +215,10 @@ class Provider:
             if self.echoes:
                 answer["error_description"] += f" {getattr(request, 'body', '')}"
             return self._json(refused.status, answer)
+
+    @staticmethod
+    def _nowhere(_: dict[str, str]) -> dict[str, Any]:
+        raise Refused("invalid_request", "AADSTS90002: no such place", status=404)
 
     def _form(self, request: _Handler) -> dict[str, str]:
         if request.command != "POST":
@@ -428,10 +431,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_GET
+    def do_POST(self) -> None:
+        self.do_GET()
 
-    def log_message(self, format: str, *arguments: object) -> None:
-        pass
+    def log_message(self, *arguments: object) -> None:
+        """Keep quiet."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -439,6 +443,12 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that does not trust our certificate goes away; that is what some tests are about."""
+
+
+@cache
+def signing_key() -> rsa.RSAPrivateKey:
+    """The key of all providers of one run: making one takes a while."""
+    return rsa.generate_private_key(65537, 2048)
 
 
 def private_file(file: Path, content: str) -> Path:
@@ -453,11 +463,11 @@ def pem(key: rsa.RSAPrivateKey) -> str:
 
 
 def make_certificate(key: rsa.RSAPrivateKey, days: int) -> str:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "cubbyd")])
     builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
     builder = builder.serial_number(x509.random_serial_number()).not_valid_before(now)
-    made = builder.not_valid_after(now + datetime.timedelta(days=days)).sign(key, hashes.SHA256())
+    made = builder.not_valid_after(now + dt.timedelta(days=days)).sign(key, hashes.SHA256())
     return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
@@ -490,12 +500,12 @@ def token_passdb(folder: Path, provider: Provider) -> str:
 
 
 def consent(address: str, ca_file: Path) -> str:
-    """Do what a browser does: open the address, be sent back, open that; give where it was sent."""
+    """Do what a browser does: open the address, be sent back, open that; give where it was sent, or nothing."""
     import urllib.error
     import urllib.request
 
     class Stay(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *arguments: Any, **more: Any) -> None:
+        def redirect_request(self, *_: Any, **__: Any) -> None:
             return None
 
     context = ssl.create_default_context(cafile=str(ca_file))
@@ -505,7 +515,9 @@ def consent(address: str, ca_file: Path) -> str:
             pass
     except urllib.error.HTTPError as answer:
         with answer:
-            target = answer.headers["Location"]
+            target = answer.headers["Location"] or ""
+    if not target:
+        return target
     with suppress(OSError), urllib.request.urlopen(target, timeout=20) as page:
         assert b"close this window" in page.read()
     return target

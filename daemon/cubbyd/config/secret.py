@@ -59,8 +59,8 @@ def read_oauth_secret(
 ) -> SecretStr | None:
     """Read what an OAuth client proves itself with; None for a kind that has nothing.
 
-    It is a client secret, a certificate with its key (PEM), or a service account's key (JSON). Raises ConfigError that names the
-    key; the secret itself is in no message.
+    It is a client secret, a certificate with its key (PEM), or a service account's key (JSON). Raises ConfigError that names
+    the key; the secret itself is in no message.
     """
     if section.kind is OAuthKind.MICROSOFT_DEVICE:
         return None

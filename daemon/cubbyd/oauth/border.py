@@ -18,6 +18,9 @@ from cubbyd.errors import LoginEnded, LoginRefused, MailboxError, MailboxUnavail
 LONGEST_REASON: Final = 240
 """Characters of a provider's own words that go into an error."""
 
+TOKEN_LIKE: Final = re.compile(r"[A-Za-z0-9_.~+/=%-]{40,}")
+"""What may be a token, or a signed statement: careless servers repeat what they were sent."""
+
 MICROSOFT_NUMBER: Final = re.compile(r"\b(AADSTS\d{4,8})\b")
 WAYS_OUT: Final = {
     "AADSTS7000215": "the client secret is wrong: copy its value (not its id) from the app's page",
@@ -72,7 +75,7 @@ class Voice:
         for secret in (*self.secrets, *secrets):
             if secret is not None and secret.get_secret_value():
                 text = text.replace(secret.get_secret_value(), "***")
-        line = text.partition("\n")[0].strip()
+        line = TOKEN_LIKE.sub("***", text.partition("\n")[0].strip())
         return "".join(letter if letter.isprintable() else " " for letter in line)[:LONGEST_REASON]
 
 

@@ -152,10 +152,10 @@ def _border(voice: Voice, *secrets: SecretStr) -> Iterator[None]:
     except (TransportError, OSError) as error:
         raise voice.unreachable(error) from None
     except RefreshError as error:
-        if error.retryable:
-            raise voice.unreachable(error) from None
         answers = [part for part in error.args if isinstance(part, dict)]
-        raise voice.refused(answers[0] if answers else {"error": str(error)}, *secrets) from None
+        if error.retryable or not answers:  # an answer without JSON is a proxy's, or that of a server in trouble
+            raise voice.unreachable(error) from None
+        raise voice.refused(answers[0], *secrets) from None
     except OAuth2Error as error:
         raise voice.refused({"error": error.error, "error_description": error.description}, *secrets) from None
     except (GoogleAuthError, Warning, ValueError, KeyError, TypeError, AttributeError) as error:

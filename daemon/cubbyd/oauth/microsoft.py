@@ -33,18 +33,15 @@ class MicrosoftApp:
         """`secret`: the client secret, or a certificate with its key. Raises ValueError where it is neither."""
         self._section, self._voice, self._clock = section, voice, clock
         self.host = voice.host
-        self._credential: str | dict[str, str] = secret.get_secret_value()
-        self.credential_ends_at: datetime | None = None
-        if section.certificate_file or section.certificate_credential:
-            self._credential, self.credential_ends_at = read_certificate(secret)
+        self._secret, self._is_certificate = secret, bool(section.certificate_file or section.certificate_credential)
+        self.credential_ends_at = read_certificate(secret)[1] if self._is_certificate else None
 
     def renew(self, grant: Grant | None) -> Grant:  # noqa: ARG002  (there is nothing to go on from)
         """Get a token for the app itself."""
         section = self._section
         with _Answers(self._voice) as ask:
-            app = msal.ConfidentialClientApplication(
-                section.client_id, client_credential=self._credential, **_about(section, self._voice)
-            )
+            proof = read_certificate(self._secret)[0] if self._is_certificate else self._secret.get_secret_value()
+            app = msal.ConfidentialClientApplication(section.client_id, client_credential=proof, **_about(section, self._voice))
             answer = ask(app.acquire_token_for_client([section.effective_scope]))
         return _grant(answer, self._clock.now(), None)
 
@@ -126,7 +123,7 @@ class _Answers:
         """Nothing of theirs goes on, not even as a cause: it may hold what was sent."""
         if isinstance(error, MailboxError):
             return
-        if isinstance(error, OSError | RuntimeError):
+        if isinstance(error, OSError | RuntimeError | msal.exceptions.MsalError):
             raise self._voice.unreachable(error) from None
         if isinstance(error, ValueError | KeyError | TypeError | AttributeError):
             raise LoginRefused(
