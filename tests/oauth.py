@@ -494,6 +494,7 @@ def token_passdb(folder: Path, provider: Provider) -> str:
     )
     settings.chmod(0o644)
     return (
+        "service anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n"  # no waiting after refusals
         "auth_mechanisms = plain login xoauth2 oauthbearer\n"
         f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {settings}\n}}\n"
     )
