@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -120,3 +121,80 @@ def test_a_mailbox_is_logged_in_to_checked_and_filed(office: Callable[[str], Off
         assert outside.everything() == {"Absence": ["Emma is ill today"], "Billing": ["the invoice for Noah is wrong"]}
     assert desk.token_file.exists() is (kind in {"microsoft-device", "google"})
     desk.shows_no_secret()
+
+
+def wait_until(is_so: Callable[[], bool], seconds: float = WAIT_SECONDS) -> None:
+    until = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < until, "it never came about"
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_a_daemon_outlives_its_tokens_says_when_its_login_was_revoked_and_goes_on_after_a_new_one(
+    office: Callable[[str], Office],
+) -> None:
+    desk = office("microsoft-device")
+    desk.provider.lifetime, desk.provider.says = 3, 3600  # it ends sooner than its provider says
+    desk.log_in()
+    subjects = iter(["Emma is ill today", "Noah is ill today", "Mia is ill today"])
+    sent: list[str] = []
+
+    def deliver_and_wait() -> None:
+        with Outside(desk.server, desk.user) as outside:
+            sent.append(next(subjects))
+            outside.deliver(mail(sent[-1], number=len(sent)))
+            wait_until(lambda: outside.subjects("INBOX") == [])
+            assert sorted(outside.subjects("Absence")) == sorted(sent)
+
+    running = desk.start()
+    try:
+        deliver_and_wait()
+        time.sleep(3.5)
+        desk.server.stop()
+        desk.server.start()
+        deliver_and_wait()
+        assert "refresh_token" in desk.provider.grants
+
+        desk.provider.revoke()
+        time.sleep(3.5)
+        desk.server.stop()
+        desk.server.start()
+        wait_until(lambda: "run: cubbyd login office" in desk("status").stdout)
+        assert desk("check").returncode == 77
+
+        desk.log_in()
+        deliver_and_wait()
+        assert desk("status", "--health").returncode == 0
+    finally:
+        running.terminate()
+        running.wait(timeout=30)
+    desk.shows_no_secret()
+
+
+@pytest.mark.slow
+def test_what_stands_in_the_way_of_a_login_is_said_with_the_exit_code_for_it(office: Callable[[str], Office]) -> None:
+    desk = office("google")
+
+    first = desk("run", "--once", "--json")
+    assert first.returncode == 77
+    assert "nobody has logged in yet; run: cubbyd login office" in first.stdout
+    offline = desk("check", "--offline")
+    assert offline.returncode == 0, "a reload is not refused for what a person has yet to do"
+
+    with desk.begin_login("--paste") as running:
+        assert running.stdout is not None
+        address = json.loads(running.stdout.readline())["address"]
+        out, err = running.communicate(consent(address, desk.provider.ca_file) + "\n", timeout=WAIT_SECONDS)
+    assert running.returncode == 0, err
+    assert json.loads(out)["login"] == "accepted"
+
+    named = desk("login", "kitchen")
+    assert (named.returncode, "name one that logs in with tokens: office" in named.stderr) == (78, True)
+    desk.token_file.chmod(0o644)
+    opened = desk("check")
+    assert opened.returncode == 77
+    assert f"can be read by others (mode 0644); run: chmod 600 {desk.token_file}" in opened.stdout
+    desk.token_file.chmod(0o600)
+    desk.token_file.write_text("{")
+    assert "is damaged; run: cubbyd login office" in desk("check").stdout

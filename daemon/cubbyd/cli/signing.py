@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from cubbyd.cli.output import local_time, say_json
-from cubbyd.errors import LoginRefused
+from cubbyd.errors import LoginEnded, LoginRefused
 
 if TYPE_CHECKING:
+    from cubbyd.mailbox import Account
     from cubbyd.oauth import BrowserProvider, DeviceCode, Grant, Tokens
 
 CONSENT_SECONDS: Final = 600.0
@@ -27,9 +28,12 @@ LONGEST_TARGET: Final = 8192
 class Signing:
     """Leads a person through a login; what they have to do is said on standard output."""
 
-    def __init__(self, *, paste: bool, as_json: bool) -> None:
-        """`paste`: ask for the address that the browser ends at, in the place of listening for it."""
-        self._paste, self._as_json = paste, as_json
+    def __init__(self, *, paste: bool, as_json: bool = False, aside: bool = False) -> None:
+        """`paste`: ask for the address that the browser ends at, in the place of listening for it.
+
+        What the person has to do is said as JSON, or as text, which may go aside: to standard error.
+        """
+        self._paste, self._as_json, self._aside = paste, as_json, aside
 
     def sign_in(self, tokens: Tokens, username: str) -> None:
         """Have a person log in where one is needed, and keep the tokens. Raises LoginRefused, MailboxUnavailable."""
@@ -54,7 +58,7 @@ class Signing:
         if self._paste:
             self._say_address(provider.begin(NOWHERE), username)
             prompt = "The address that the browser shows at the end (it cannot open that page; that is right)"
-            return provider.finish(str(click.prompt(prompt, err=self._as_json)))
+            return provider.finish(str(click.prompt(prompt, err=self._as_json or self._aside)))
         with _listening() as (redirect, wait):
             self._say_address(provider.begin(redirect), username)
             return provider.finish(wait(CONSENT_SECONDS))
@@ -69,7 +73,7 @@ class Signing:
         if self._as_json:
             say_json(facts)
         else:
-            click.echo(text)
+            click.echo(text, err=self._aside)
 
 
 class _Server(HTTPServer):
@@ -119,3 +123,15 @@ def _listening() -> Iterator[tuple[str, Callable[[float], str]]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def signed_in(account: Account, *, paste: bool = False, aside: bool = True) -> Account:
+    """Have a person log in where one is needed and none has. Raises LoginRefused, MailboxUnavailable."""
+    from cubbyd.oauth import Tokens
+
+    if isinstance(account.tokens, Tokens):
+        try:
+            account.tokens.token()
+        except LoginEnded:
+            Signing(paste=paste, aside=aside).sign_in(account.tokens, account.section.username)
+    return account

@@ -26,7 +26,7 @@ LONGEST_PAUSE_SECONDS = 600.0
 LOGIN_PAUSE_SECONDS = 900.0
 """After a refused login: fewer than five tries an hour, which no lock-out rule that we know of counts."""
 
-LOGIN_ENDED_PAUSE_SECONDS = 30.0
+LOGIN_ENDED_PAUSE_SECONDS = 15.0
 """Where a person has to run `cubbyd login`: nobody is asked before that, so it costs nothing to look whether it was done."""
 
 FULL_SCAN_SECONDS = 86_400.0
