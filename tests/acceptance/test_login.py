@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,41 @@ def test_a_daemon_outlives_its_tokens_says_when_its_login_was_revoked_and_goes_o
         running.terminate()
         running.wait(timeout=30)
     desk.shows_no_secret()
+
+
+@pytest.mark.slow
+def test_a_first_configuration_is_written_by_init_which_has_a_person_log_in(office: Callable[[str], Office]) -> None:
+    desk = office("microsoft-device")
+    with Outside(desk.server, desk.user) as outside:
+        for folder in ("Absence", "Billing"):
+            outside.make_folder(folder)
+    tables = tomllib.loads(desk.config.read_text())["mailboxes"]["office"]
+    oauth = "\n".join(f'{key} = "{value}"' for key, value in tables["oauth"].items() if isinstance(value, str))
+    answers = desk.folder / "answers.toml"
+    where = f'host = "localhost"\nport = {tables["port"]}\nca_file = "{tables["ca_file"]}"\nusername = "{desk.user}"'
+    answers.write_text(f'state_directory = "state"\n[mailbox]\n{where}\n[mailbox.oauth]\n{oauth}\n')
+    made = desk.folder / "made.toml"
+    command = [*desk.command()[:-2], "--config", str(made), "init", "--answers", str(answers)]
+
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=desk.folder) as running:
+        assert running.stderr is not None
+        while "B4BCDEFGH" not in running.stderr.readline():
+            assert running.poll() is None
+        desk.provider.approve()
+        out, err = running.communicate(timeout=WAIT_SECONDS)
+
+    assert running.returncode == 0, err
+    assert "needs: cubbyd login office" in out
+    assert tomllib.loads(made.read_text())["mailboxes"]["office"]["oauth"]["kind"] == "microsoft-device"
+    checked = subprocess.run(
+        [*command[:-3], "dataset", "import", "imap:office", "--out", "examples.jsonl"],
+        capture_output=True,
+        text=True,
+        cwd=desk.folder,
+        check=False,
+        timeout=WAIT_SECONDS,
+    )
+    assert "folder 'Absence' -> absence" in checked.stderr, "the next command logs in with the same tokens"
 
 
 @pytest.mark.slow

@@ -128,9 +128,9 @@ def test_killed_in_the_middle_of_writing_the_old_tokens_are_there_whole(store: G
 
     assert done.returncode == 9
     assert store.load() == GRANT
+    assert {file.stat().st_mode & 0o777 for file in store.file.parent.iterdir()} == {0o600}
     store.save(GRANT)
-    for file in store.file.parent.iterdir():
-        assert file.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in store.file.parent.iterdir()] == ["office.json"], "nothing with tokens is left about"
 
 
 # --- the source --------------------------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ VOICE = Voice(
         ({"error": "invalid_client", "error_description": "AADSTS7000222: x"}, LoginRefused, "the client secret has ended"),
         ({"error": "invalid_client"}, LoginRefused, "check client_id and the client's secret"),
         ({"error": "unauthorized_client", "error_description": "AADSTS65001: no"}, LoginRefused, "must consent"),
-        ({"error": "invalid_grant", "error_description": "AADSTS53003: no"}, LoginEnded, "run: cubbyd login"),
+        ({"error": "invalid_grant", "error_description": "AADSTS53003: no"}, LoginEnded, "use microsoft-app"),
         ({}, LoginRefused, "said no token"),
         ({"error": "never_heard_of"}, LoginRefused, "docs/login.md"),
     ],

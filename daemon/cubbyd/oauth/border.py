@@ -60,11 +60,11 @@ class Voice:
         text = f"mailbox {self.mailbox}: {self.host} said {self._clean(code, secrets)}{f': {said}' if said else ''}"
         if code in TRANSIENT:
             return MailboxUnavailable(f"{text}; it is tried again")
-        if code in ENDED and self.needs_person:
-            return LoginEnded(f"{text}; run: cubbyd login {self.mailbox}")
         number = MICROSOFT_NUMBER.search(said)
-        way_out = WAYS_OUT.get(number[1] if number else "") or WAYS_OUT.get(code) or "docs/login.md says what to look at"
-        return LoginRefused(f"{text}; {way_out}")
+        way_out = WAYS_OUT.get(number[1] if number else "") or WAYS_OUT.get(code)
+        if code in ENDED and self.needs_person:
+            return LoginEnded(f"{text}; {f'{way_out}; ' if way_out else ''}run: cubbyd login {self.mailbox}")
+        return LoginRefused(f"{text}; {way_out or 'docs/login.md says what to look at'}")
 
     def unreachable(self, error: BaseException) -> MailboxUnavailable:
         """Say that no answer came; the library's own words may hold what was sent."""

@@ -81,6 +81,8 @@ class GrantStore:
         """
         try:
             self.file.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            for left in self.file.parent.glob(f".{self.file.name}.*"):
+                left.unlink()  # of a process that was killed while it wrote; it has tokens in it
             _replace(self.file, json.dumps(self._values(grant)))
         except OSError as error:
             reason = (

@@ -26,11 +26,16 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 ANSWERS_IN_A_STEP = 4
 """Answers of a mail server that one step waits for at most, each as long as read_timeout_seconds."""
 
+TOKEN_REQUESTS_IN_A_STEP = 4
+"""Requests to a provider of tokens that one step waits for at most: its libraries try again, or ask first where to ask."""
+
 
 def longest_step_seconds(config: Config) -> float:
     """Tell how long one step of the work may take by the configuration: what is silent for longer than that hangs."""
     slowest = max(
-        section.connect_timeout_seconds + ANSWERS_IN_A_STEP * section.read_timeout_seconds
+        section.connect_timeout_seconds
+        + ANSWERS_IN_A_STEP * section.read_timeout_seconds
+        + (TOKEN_REQUESTS_IN_A_STEP * section.oauth.timeout_seconds if section.oauth else 0)
         for section in config.mailboxes.values()
     )
     embeddings = config.classifier.embeddings
