@@ -113,9 +113,10 @@ def test_a_mailbox_is_logged_in_to_checked_and_filed(office: Callable[[str], Off
 
         result = desk.log_in()
         assert (result["login"], result["mail_in_inbox"], result["next"]) == ("accepted", 2, "cubbyd check")
-        checked = desk("check")
-        assert checked.returncode == 0, checked.stdout
-        assert "login: accepted" in checked.stdout
+        if kind.startswith("google"):
+            checked = desk("check")
+            assert checked.returncode == 0, checked.stdout
+            assert "login: accepted" in checked.stdout
         done = desk("run", "--once", "--json")
 
         assert done.returncode == 0, done
