@@ -156,13 +156,13 @@ class Provider:
 
     def write_service_key(self) -> Path:
         """A key file as Google's console gives it."""
-        self._service_key = rsa.generate_private_key(65537, 2048)
+        self._service_key = another_key()
         content = {"type": "service_account", "client_email": SERVICE, "token_uri": f"{self.url}/token", "private_key_id": "k1"}
         return private_file(self.folder / "service.json", json.dumps(content | {"private_key": pem(self._service_key)}))
 
     def write_certificate(self, days: int = 90) -> Path:
         """A certificate with its key in one PEM file, uploaded to the app."""
-        self.certificate_key = rsa.generate_private_key(65537, 2048)
+        self.certificate_key = another_key()
         made = make_certificate(self.certificate_key, days)
         return private_file(self.folder / "app.pem", pem(self.certificate_key) + made)
 
@@ -448,6 +448,12 @@ class _Server(ThreadingHTTPServer):
 @cache
 def signing_key() -> rsa.RSAPrivateKey:
     """The key of all providers of one run: making one takes a while."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+@cache
+def another_key() -> rsa.RSAPrivateKey:
+    """The key of a client, which is not the provider's."""
     return rsa.generate_private_key(65537, 2048)
 
 

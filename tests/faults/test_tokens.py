@@ -163,6 +163,7 @@ def test_a_server_that_takes_no_tokens_is_shown_none(dovecot: Dovecot, user: str
     assert "AUTHENTICATE" not in proxy.commands
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_no_password_is_told_none_and_tokens_are_named(user: str) -> None:
     if DOVECOT is None:
         pytest.skip("no Dovecot on this machine: apt-get install dovecot-imapd")

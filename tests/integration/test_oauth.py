@@ -170,6 +170,7 @@ def test_processes_share_a_login_and_use_up_no_token_of_each_other(provider: Pro
     assert provider.grants.count("refresh_token") == 1
 
 
+@pytest.mark.slow
 def test_a_device_code_is_shown_and_waited_for(provider: Provider, tmp_path: Path) -> None:
     shown: list[DeviceCode] = []
     client = tokens(provider, "microsoft-device", tmp_path).provider

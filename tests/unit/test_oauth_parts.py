@@ -120,6 +120,7 @@ GrantStore(Path(sys.argv[1]), "office", "google x").save(grant)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", ["fsync", "replace"])
 def test_killed_in_the_middle_of_writing_the_old_tokens_are_there_whole(store: GrantStore, tmp_path: Path, where: str) -> None:
     store.save(GRANT)
