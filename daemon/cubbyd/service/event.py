@@ -235,8 +235,47 @@ _TUNING: Final = (
     _event("the losses are lost", "job reason", "the vendor does not give the curve of a job any more", level="warning"),
 )
 
+_WATCHERS: Final = (
+    _event("metrics and /healthz are served", "address", "at this address: [monitoring.md](monitoring.md)"),
+    _event(
+        "no metrics and no /healthz for now; mail is filed all the same",
+        "reason",
+        "the address cannot be listened on; tried again",
+        "what `reason` says: mostly another program is there",
+        level="error",
+    ),
+    _event("a page was not delivered", "error", "whoever asked for it hung up or was too slow", level="debug"),
+    _event("digest sent", "mailbox folder", "the digest lies in this folder"),
+    _event(
+        "the digest was not sent; it is tried again",
+        "mailbox error",
+        "the server did not take it",
+        "where it stays: what `error` says",
+        level="warning",
+    ),
+    _event(
+        "the heartbeat was not taken",
+        "reason",
+        "`[heartbeat] url` does not answer as it should; said once",
+        "look at what `reason` says; mail is filed all the same",
+        level="warning",
+    ),
+    _event("the heartbeat is taken again", "", "`[heartbeat] url` answers again"),
+)
+
+_TOKENS: Final = (
+    _event("token renewed", "mailbox provider expires", "a mailbox has a new token"),
+    _event(
+        "token not kept",
+        "mailbox error",
+        "the state directory could not be written; the token serves from memory, and is lost at a restart",
+        "make room, or give the right to write; else `cubbyd login` after the restart",
+        level="error",
+    ),
+)
+
 EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
-    {event.name: event for event in (*_SERVICE, *_MAILS, *_CLASSIFIERS, *_TUNING)}
+    {event.name: event for event in (*_SERVICE, *_MAILS, *_CLASSIFIERS, *_TUNING, *_TOKENS, *_WATCHERS)}
 )
 """All of them by name, in the order of the documentation."""
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 import structlog
 
 from cubbyd.clock import Clock
-from cubbyd.errors import CubbydError, LoginRefused, MailboxError, MailboxUnavailable, StateError
+from cubbyd.errors import CubbydError, LoginEnded, LoginRefused, MailboxError, MailboxUnavailable, StateError
 from cubbyd.filing import Filer, PassReport
 from cubbyd.journal import Journal
 from cubbyd.mailbox import Mailbox
@@ -27,6 +27,9 @@ FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 600.0
 LOGIN_PAUSE_SECONDS = 900.0
 """After a refused login: fewer than five tries an hour, which no lock-out rule that we know of counts."""
+
+LOGIN_ENDED_PAUSE_SECONDS = 15.0
+"""Where a person has to run `cubbyd login`: nobody is asked before that, so it costs nothing to look whether it was done."""
 
 FULL_SCAN_SECONDS = 86_400.0
 """How often the whole inbox is compared with the record: the safety net under the watermark."""
@@ -99,7 +102,9 @@ class Worker:
         if isinstance(error, MailboxError | StateError):
             self.disconnect()
         pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_SECONDS)
-        if isinstance(error, LoginRefused):
+        if isinstance(error, LoginEnded):
+            pause = LOGIN_ENDED_PAUSE_SECONDS
+        elif isinstance(error, LoginRefused):
             pause = LOGIN_PAUSE_SECONDS
         elif isinstance(error, MailboxUnavailable) and error.retry_after_seconds:
             pause = max(pause, error.retry_after_seconds)
