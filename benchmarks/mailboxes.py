@@ -32,9 +32,9 @@ from typing import Final
 
 from benchmarks.corpus import Mail
 from benchmarks.filing import CUBBYD, SEED, Bench, set_up
-from benchmarks.process import Held, look_at
 from imapclient import IMAPClient
 from tests.dovecot import PASSWORD
+from tests.process import Held, look_at
 
 from cubbyd.demo.sample_mail import sample_categories
 from cubbyd.journal import Journal, open_database
