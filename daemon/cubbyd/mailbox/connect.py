@@ -64,7 +64,7 @@ def _connect_once(account: Account, heard: Callable[[], None]) -> IMAPClient:
     section = account.section
     heard()
     with ours(f"mailbox {account.name}: connecting to {account.server}"):
-        context = None if section.security is Security.PLAIN else _tls_context(section)
+        context = None if section.security is Security.PLAIN else tls_context(section)
         client = wire.open_client(
             section.host,
             section.effective_port,
@@ -84,15 +84,15 @@ def _connect_once(account: Account, heard: Callable[[], None]) -> IMAPClient:
     return client
 
 
-def _tls_context(section: MailboxSection) -> ssl.SSLContext:
+def tls_context(section: MailboxSection) -> ssl.SSLContext:
     """Give the context for the authorities in force: one for all mailboxes, as each takes a megabyte for theirs."""
     trusted = section.ca_file or ssl.get_default_verify_paths().cafile
     found = Path(trusted).stat() if trusted else None
-    return _tls_context_of(section.ca_file, (found.st_ino, found.st_size, found.st_mtime_ns) if found else None)
+    return _context_of(section.ca_file, (found.st_ino, found.st_size, found.st_mtime_ns) if found else None)
 
 
 @lru_cache(maxsize=8)
-def _tls_context_of(ca_file: Path | None, stamp: tuple[int, ...] | None) -> ssl.SSLContext:  # noqa: ARG001
+def _context_of(ca_file: Path | None, stamp: tuple[int, ...] | None) -> ssl.SSLContext:  # noqa: ARG001
     """Read the authorities; with another stamp they have changed, and are read anew."""
     context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -11,7 +11,7 @@ import faulthandler
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -131,7 +131,10 @@ class Runtime:
             thread.wake()
 
     def stop(self) -> None:
-        """Finish the mail in hand and end every thread; connections that hang are cut."""
+        """Finish the mail in hand and end every thread; connections that hang are cut.
+
+        One that is still being made is not waited for: a server that is down would hold up a reload for all.
+        """
         self._stopping.set()
         for beat in self._beats.values():
             beat.end()
@@ -140,17 +143,17 @@ class Runtime:
         self._scheduler.shutdown(wait=False)
         for thread in self._threads.values():
             thread.wake()
-        self._join(GRACE_SECONDS)
+        self._join([worker.name for worker in self._workers if worker.is_connected], GRACE_SECONDS)
         for worker in self._workers:
             worker.abort()
-        self._join(LAST_SECONDS)
+        self._join(self._threads, LAST_SECONDS)
         self._classifier.close()
 
-    def _join(self, seconds: float) -> None:
+    def _join(self, names: Iterable[str], seconds: float) -> None:
         clock = SystemClock()
         until = clock.monotonic() + seconds
-        for thread in self._threads.values():
-            thread.join(max(0.0, until - clock.monotonic()))
+        for name in names:
+            self._threads[name].join(max(0.0, until - clock.monotonic()))
 
 
 class Daemon:

@@ -89,6 +89,11 @@ class Worker:
             self._journal.poll_failed(self.name, str(error), self._clock.now())
 
     @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection; without one no mail is in hand."""
+        return self._mailbox is not None
+
+    @property
     def owes_a_pass(self) -> bool:
         """Whether the last pass broke off, so that one is due at `not_before`, whoever asks for it."""
         return self._failures > 0
