@@ -144,7 +144,7 @@ def test_a_refused_login_is_a_wrong_password_only_where_the_server_means_that(de
     if isinstance(failed, MailboxUnavailable) and "Backoff" in says:
         assert failed.retry_after_seconds == 5.0
     logins = desk.proxy.commands.count("LOGIN")
-    assert logins == (1 if REFUSALS[says] is LoginRefused else 3), "a password that is refused is not tried again"
+    assert logins == 1, "what the server refuses is not tried again at once"
 
 
 def test_a_throttled_command_says_how_long_to_wait(desk: Desk) -> None:

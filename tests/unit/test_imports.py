@@ -15,7 +15,22 @@ from cubbyd.cli.dataset import SUBCOMMANDS
 from cubbyd.cli.finetune import SUBCOMMANDS as FINETUNE
 
 TRAINING = {"sklearn", "scipy", "joblib"}
-NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas", "onnx", "onnxruntime", "tokenizers"}
+NEVER = {
+    "msal",
+    "requests",
+    "google_auth_oauthlib",
+    "cryptography",
+    "faker",
+    "spellchecker",
+    "openai",
+    "torch",
+    "matplotlib",
+    "tensorflow",
+    "pandas",
+    "onnx",
+    "onnxruntime",
+    "tokenizers",
+}
 HEAVY = (
     TRAINING
     | NEVER

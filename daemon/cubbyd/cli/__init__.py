@@ -18,6 +18,7 @@ from cubbyd import __version__
 COMMANDS = {
     "demo": "Show the whole way of a mail, on a mail server and a sample mailbox that come with cubbyd.",
     "init": "Write a configuration for a mail account: asks, tests the login, proposes categories from its folders.",
+    "login": "Log in to a mailbox at Microsoft or Google, with tokens in the place of a password.",
     "check": "Check the configuration, the mail server and the model; change nothing.",
     "rehearse": "Say what to expect before anything is moved: on the mail that people have filed, changing nothing.",
     "run": "Watch the mailboxes and file their mail.",

@@ -15,8 +15,10 @@ from cubbyd.config import Security, read_password
 from cubbyd.config.model import credentials_directory
 from cubbyd.errors import ConfigError, CubbydError, InsecureConnection, MailboxError
 from cubbyd.setup.answer import Answers, make_mailbox
+from cubbyd.setup.provider import advise
 
 PLACES: Final = ("file", "credential", "env")
+TOKENS: Final = "tokens"
 DEFAULT_NAME: Final = "office"
 
 Opened = TypeVar("Opened")
@@ -27,9 +29,12 @@ class Login:
     """What a person answered about the login, and the password, which goes into no configuration."""
 
     answers: Answers
-    password: SecretStr
-    keeps_password: bool
+    password: SecretStr | None
+    """None where it logs in with tokens."""
+    keeps_password: bool = False
     """Whether the password was typed and is to be kept in answers.mailbox.password_file."""
+    pastes: bool = False
+    """Whether the browser that a person consents in is on another machine."""
 
 
 class Questions:
@@ -85,6 +90,9 @@ class Questions:
     def _ask_login(self, known: dict[str, Any]) -> Login:
         """Ask for all of it, with the last answers as defaults. Raises ConfigError for what cannot be."""
         known["host"] = self.ask("IMAP server", known.get("host"))
+        advice = advise(known["host"])
+        if advice is not None:
+            self.say(advice.sentence)
         security = self.ask(
             "Security", known.get("security", "tls"), type=click.Choice([str(one) for one in Security]), show_choices=True
         )
@@ -94,22 +102,29 @@ class Questions:
         known["port"] = int(self.ask("Port", str(port), type=click.IntRange(1, 65_535)))
         known["username"] = self.ask("User name", known.get("username"))
         name = self.ask("Name of this mailbox in status and logs", known.get("name", DEFAULT_NAME))
-        place, key = self._ask_place(name, known)
-        values = {one: known[one] for one in ("host", "security", "port", "username", "ca_file") if one in known}
-        answers = _answers(name, values | {f"password_{place}": key})
         known["name"] = name
+        values = {one: known[one] for one in ("host", "security", "port", "username", "ca_file") if one in known}
+        self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
+        self.say("environment variable (env). Or there is none: Microsoft and Google give tokens.")
+        place = self.ask(
+            "Read it from", known.get("place", TOKENS if advice else PLACES[0]), type=click.Choice([*PLACES, TOKENS])
+        )
+        known["place"] = place
+        if place == TOKENS:
+            from cubbyd.cli.tokenquestion import ask_oauth, ask_paste
+
+            oauth = ask_oauth(self, known, advice, self._folder)
+            answers = _answers(name, values | {"oauth": oauth})
+            return Login(answers=answers, password=None, pastes=ask_paste(self, oauth))
+        answers = _answers(name, values | {f"password_{place}": self._ask_key(place, name)})
         password, is_typed = self._find_password(answers)
         return Login(answers=answers, password=password, keeps_password=is_typed and place == "file")
 
-    def _ask_place(self, name: str, known: dict[str, Any]) -> tuple[str, str]:
-        """Ask where cubbyd is to read the password from."""
-        self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
-        self.say("environment variable (env).")
-        place = self.ask("Read it from", known.get("place", PLACES[0]), type=click.Choice(PLACES))
+    def _ask_key(self, place: str, name: str) -> str:
+        """Ask where exactly cubbyd is to read the password from."""
         default = {"file": str(self._folder / f"{name}.password"), "credential": name, "env": f"{name.upper()}_PASSWORD"}
         key = self.ask({"file": "Which file", "credential": "Which credential", "env": "Which variable"}[place], default[place])
-        known["place"] = place
-        return place, str(Path(key).expanduser().absolute()) if place == "file" else key
+        return str(Path(key).expanduser().absolute()) if place == "file" else key
 
     def _find_password(self, answers: Answers) -> tuple[SecretStr, bool]:
         """Read the password from its place, or have it typed where there is nothing yet; tell whether it was typed."""

@@ -29,8 +29,9 @@ from cubbyd.config.model import (
     Unsure,
 )
 from cubbyd.config.monitoring import DigestSection, Every, HeartbeatSection, MetricsSection, Weekday
+from cubbyd.config.oauth import OAuthKind, OAuthSection, SaslMethod
 from cubbyd.config.rules import RuleSection, UrgentSection
-from cubbyd.config.secret import read_api_key, read_password
+from cubbyd.config.secret import read_api_key, read_oauth_secret, read_password
 
 __all__ = [
     "Backlog",
@@ -55,9 +56,12 @@ __all__ = [
     "MailboxSection",
     "MemberSection",
     "MetricsSection",
+    "OAuthKind",
+    "OAuthSection",
     "OpenAISection",
     "RedactionSection",
     "RuleSection",
+    "SaslMethod",
     "Security",
     "ShortlistSection",
     "StateSection",
@@ -67,5 +71,6 @@ __all__ = [
     "find_config",
     "load_config",
     "read_api_key",
+    "read_oauth_secret",
     "read_password",
 ]

@@ -19,6 +19,7 @@ from cubbyd.config.composite import CascadeSection, EnsembleSection, Hierarchica
 from cubbyd.config.embeddings import EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
 from cubbyd.config.monitoring import DigestSection, Every, HeartbeatSection, MetricsSection
+from cubbyd.config.oauth import OAuthSection
 from cubbyd.config.rules import RuleSection, UrgentSection, refuse_odd_rules
 from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
 from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, GroupId, Taxonomy, folder_problem
@@ -99,6 +100,7 @@ class MailboxSection(Section):
     password_file: Path | None = None
     password_credential: str | None = None
     password_env: str | None = None
+    oauth: OAuthSection | None = None
     ca_file: Path | None = None
     allow_plain_to_remote_host: Switch = False
     inbox: str = Field(default="INBOX", min_length=1)
@@ -118,11 +120,17 @@ class MailboxSection(Section):
         return values
 
     @model_validator(mode="after")
-    def _one_password(self) -> Self:
-        given = [key for key in PASSWORD_KEYS if getattr(self, key)]
+    def _one_login(self) -> Self:
+        given = [key for key in LOGIN_KEYS if getattr(self, key)]
         if len(given) != 1:
             found = " and ".join(given) or "none of them"
-            raise ValueError(f"give exactly one of {', '.join(PASSWORD_KEYS)} (found {found})")
+            raise ValueError(f"give exactly one of {', '.join(LOGIN_KEYS)} (found {found})")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_are_not_shown(self) -> Self:
+        if self.oauth is not None and self.security is Security.PLAIN and not is_loopback(self.host):
+            raise ValueError('security = "plain" would show the token to everybody on the way; use "tls" or "starttls"')
         return self
 
     @model_validator(mode="after")
@@ -140,7 +148,7 @@ class MailboxSection(Section):
         return self.port or (993 if self.security is Security.TLS else 143)
 
 
-PASSWORD_KEYS = ("password_file", "password_credential", "password_env")
+LOGIN_KEYS = ("password_file", "password_credential", "password_env", "oauth")
 
 
 class FilingSection(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -89,8 +90,8 @@ class PassContext:
             "error": error,
             "duration_ms": duration // timedelta(milliseconds=1),
         }
-        write = log.warning if error else log.info
-        write(f"mail {to}", **{key: value for key, value in details.items() if value is not None})
+        level = logging.WARNING if error else logging.INFO
+        log.log(level, f"mail {to}", **{key: value for key, value in details.items() if value is not None})  # noqa: G004
 
     def problem(self, error: CubbydError) -> None:
         """Remember what went wrong; the pass goes on with other mail."""

@@ -12,11 +12,12 @@ import structlog
 from cubbyd.classify import registry
 from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock
-from cubbyd.config import Config, read_password
+from cubbyd.config import Config
 from cubbyd.filing import Filer, rules_of
 from cubbyd.journal import Journal, Record
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import Account, open_mailbox
+from cubbyd.service.account import make_account
 from cubbyd.service.observer import Nobody, ObservedClassifier, Observer
 from cubbyd.service.postman import Postman
 from cubbyd.service.pulse import Beat
@@ -28,11 +29,16 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 ANSWERS_IN_A_STEP = 4
 """Answers of a mail server that one step waits for at most, each as long as read_timeout_seconds."""
 
+TOKEN_REQUESTS_IN_A_STEP = 4
+"""Requests to a provider of tokens that one step waits for at most: its libraries try again, or ask first where to ask."""
+
 
 def longest_step_seconds(config: Config) -> float:
     """Tell how long one step of the work may take by the configuration: what is silent for longer than that hangs."""
     slowest = max(
-        section.connect_timeout_seconds + ANSWERS_IN_A_STEP * section.read_timeout_seconds
+        section.connect_timeout_seconds
+        + ANSWERS_IN_A_STEP * section.read_timeout_seconds
+        + (TOKEN_REQUESTS_IN_A_STEP * section.oauth.timeout_seconds if section.oauth else 0)
         for section in config.mailboxes.values()
     )
     embeddings = config.classifier.embeddings
@@ -69,11 +75,8 @@ def _measured_thresholds(config: Config, classifier: Classifier) -> Mapping[Cate
 
 
 def accounts_of(config_file: Path, config: Config) -> list[Account]:
-    """Read every mailbox's password. Raises ConfigError."""
-    return [
-        Account(name=name, section=section, password=read_password(config_file, name, section))
-        for name, section in config.mailboxes.items()
-    ]
+    """Read every mailbox's password, or what its tokens are asked for with. Raises ConfigError."""
+    return [make_account(config_file, name, section, config.state.directory) for name, section in config.mailboxes.items()]
 
 
 def build_workers(  # noqa: PLR0913  (the parts, each with its name)
