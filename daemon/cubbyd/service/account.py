@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from pathlib import Path
 
 from cubbyd.config import Config, MailboxSection, read_password
@@ -20,3 +22,9 @@ def make_account(config_file: Path, name: str, section: MailboxSection, state_di
 def account_of(config: Config, name: str) -> Account:
     """Make the account of a configured mailbox. Raises ConfigError."""
     return make_account(config.file, name, config.mailboxes[name], config.state.directory)
+
+
+def ends_of(accounts: Iterable[Account]) -> Mapping[str, datetime]:
+    """Tell, by mailbox, when a login ends for good and a person has to act; one of which nobody knows that is left out."""
+    known = ((account.name, account.tokens.credential_ends_at) for account in accounts if account.tokens is not None)
+    return {name: moment for name, moment in known if moment is not None}
