@@ -8,12 +8,13 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
+.PHONY: help demo test test-fast test-slow test-servers lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
 	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
+	@echo 'make test-servers  Cyrus and Courier from Debian, as root: the release check on other servers'
 	@echo 'make lint    style, types, direction of imports'
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make units   write the units of systemd/ for several facilities anew, from those for one'
@@ -27,6 +28,9 @@ test: $(VENV)/.ready dovecot lint
 
 test-slow: $(VENV)/.ready dovecot
 	$(BIN)/pytest -n $(WORKERS) -m slow
+
+test-servers: $(VENV)/.ready
+	$(BIN)/pytest -n 0 -m servers tests/servers
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -n $(WORKERS) tests/unit tests/property tests/golden
@@ -74,4 +78,4 @@ dovecot:
 	@deploy/setup/dovecot.sh
 
 clean:
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) .servers dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

@@ -89,6 +89,10 @@ class PassContext:
         write = log.warning if error else log.info
         write(f"mail {to}", **{key: value for key, value in details.items() if value is not None})
 
+    def remark_dropped(self, keyword: str) -> None:
+        """Log that the server says OK to a keyword and does not keep it, for mail that goes to its folder all the same."""
+        log.warning("keyword is not kept", mailbox=self.name, keyword=keyword)
+
     def problem(self, error: CubbydError) -> None:
         """Remember what went wrong; the pass goes on with other mail."""
         self.report.problems.append(error)

@@ -31,7 +31,12 @@ from cubbyd.errors import (
 CODE = re.compile(r"\[([A-Za-z0-9-]+)[ \]]")
 BACKOFF = re.compile(r"Backoff Time:\s*(\d{1,9})\s*milliseconds", re.IGNORECASE)
 TRANSIENT_CODES = frozenset({"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG"})
-TRANSIENT_TEXT = re.compile(r"too many (simultaneous )?connections|throttled|try again|temporar", re.IGNORECASE)
+TRANSIENT_TEXT = re.compile(
+    r"too many (simultaneous )?connections|throttled|try again|temporar|server unavailable|command or bandwidth limits",
+    re.IGNORECASE,
+)
+NOT_CONNECTED = re.compile(r"authenticated but not connected", re.IGNORECASE)
+"""How Exchange says, at the first command after a login that it accepted, that this user gets no mailbox."""
 
 CONNECTION_FAULTS = (IMAPClientAbortError, OSError, EOFError)
 LONGEST_REPLY = 200
@@ -66,6 +71,11 @@ def translate(error: BaseException, doing: str) -> MailboxError:
         return MailboxUnavailable(f"{doing}: {_fault(error)}", retry_after_seconds=pause)
     if isinstance(error, ProtocolError) or not isinstance(error, IMAPClientError):
         return MailboxUnavailable(f"{doing}: the server's answer could not be read ({type(error).__name__})")
+    if NOT_CONNECTED.search(text):
+        return LoginRefused(
+            f"{doing}: the server accepted the login, and gives no mailbox ({text}); "
+            "check the password, and whether this user may open that mailbox by IMAP"
+        )
     if pause is not None or TRANSIENT_TEXT.search(text):
         return MailboxUnavailable(f"{doing}: {text}", retry_after_seconds=pause)
     return CommandRefused(f"{doing}: {text}", code=_code(text))
