@@ -146,14 +146,13 @@ def test_a_server_that_wants_a_rest_is_unavailable_and_refuses_nobody(desk: Desk
     desk.check()
 
 
-def test_a_copyuid_without_a_beginning_as_exchange_2013_sends_it_moves_no_mail_twice(desk: Desk) -> None:
+def test_a_copyuid_without_a_beginning_as_exchange_2013_sends_it_is_understood(desk: Desk) -> None:
     desk.proxy.rewrite = lambda line: re.sub(rb"^\* OK (\[COPYUID [^]]+\])[^\r]*", rb"\1", line)
 
-    for _ in range(4):
-        desk.run()
+    report = desk.run()
 
-    desk.proxy.rewrite = lambda line: line
-    desk.settle()
+    assert isinstance(report, PassReport), report
+    assert report.problems == []
     desk.check()
 
 

@@ -59,6 +59,7 @@ QUIRKS = {
     "a blank after SEARCH": substitute(rb"^(\* SEARCH[^\r]*)\r\n", rb"\1 \r\n"),
     "header fields named with quotes": substitute(rb"BODY\[HEADER\.FIELDS \(([A-Z -]+)\)\]", rb'BODY[HEADER.FIELDS ("\1")]'),
     "no NAMESPACE announced": substitute(rb" NAMESPACE", b""),
+    "NAMESPACE of nothing": substitute(rb"^\* NAMESPACE [^\r]*", b"* NAMESPACE NIL NIL NIL"),
     "an alert before every answer": lambda line: (
         b"* OK [ALERT] maintenance tonight\r\n" + line if line.startswith(b"* ") else line
     ),
