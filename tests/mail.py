@@ -64,6 +64,8 @@ class Outside:
         self._client.logout()
 
     def deliver(self, *mails: bytes, folder: str = "INBOX", flags: str = "", received: datetime | None = None) -> None:
+        if self._client.state == "SELECTED" and self._client.is_readonly:
+            self._client.close()  # Courier adds nothing to a folder that the session has opened for reading
         arrived = imaplib.Time2Internaldate(received) if received else None
         for raw in mails:
             self._ok(self._client.append(self._quoted(folder), f"({flags})" if flags else None, arrived, raw))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
+from tests.faults import test_servers as faults
 from tests.integration import test_filing as filing
 from tests.integration import test_undo as undoing
 from tests.integration import test_watch as watching
@@ -30,6 +31,10 @@ TOLD_AGAIN: dict[ModuleType, list[str]] = {
     undoing: [
         "test_filed_mail_comes_back_unread_and_bare_in_any_layout",
         "test_what_a_person_moved_or_deleted_since_stays_there",
+    ],
+    faults: [
+        "test_a_folder_that_changes_under_us_is_made_again_and_nothing_is_lost",
+        "test_a_folder_deleted_between_the_decision_and_the_move_gets_the_mail_all_the_same",
     ],
     watching: [
         "test_a_new_mail_is_hinted_at",

@@ -349,11 +349,11 @@ class ImapMailbox:
                 self._client.add_flags(part, [DELETED], silent=True)
                 if self.capabilities.uidplus:
                     self._client.uid_expunge(part)
-        if self.capabilities.uidplus:
-            return True
+            if self.capabilities.uidplus:
+                return True
+            self._client.noop()  # what somebody else has marked meanwhile
         self._count_anew()
         with self._doing("removing the originals of copied mail"):
-            self._client.noop()  # what somebody else has marked meanwhile
             if not self._search(self._exists, "DELETED") <= set(uids):
                 return False
             self._client.expunge()
