@@ -1,14 +1,17 @@
 #!/bin/sh
 # Unpack Debian packages, with all that they depend on, into a root tree of their own: tree.sh DIR PACKAGE...
-# Nothing is installed and nothing of the machine is changed. A tree that is there already is left as it is.
+# Nothing is installed and nothing of the machine is changed. A tree that is there already is left as it is; a new one is made
+# beside it and then takes its name, so that a run that was killed, or a second one, leaves no half of a tree.
 set -eu
-tree=$1
+whole=$1
 shift
 wanted="$*"
-[ ! -f "$tree/.packages" ] || [ "$(cat "$tree/.packages")" != "$wanted" ] || exit 0
+[ ! -f "$whole/.packages" ] || [ "$(cat "$whole/.packages")" != "$wanted" ] || exit 0
 [ "$(id -u)" = 0 ] || { echo "$0: only root can make a root tree and change into it" >&2; exit 1; }
 
-rm -rf "$tree"
+tree=$(mktemp -d "$whole-new-XXXXXX")
+trap 'rm -rf "$tree"' EXIT
+chmod 755 "$tree"
 mkdir -p "$tree/archives" "$tree/usr/bin" "$tree/usr/sbin" "$tree/usr/lib" "$tree/usr/lib64" "$tree/dev" "$tree/etc"
 for name in bin sbin lib lib64; do ln -s "usr/$name" "$tree/$name"; done  # Debian's packages name both ways into it
 cd "$tree/archives"
@@ -32,3 +35,5 @@ printf '127.0.0.1 localhost\n' > etc/hosts
 printf 'passwd: files\ngroup: files\nhosts: files\n' > etc/nsswitch.conf
 ldconfig -r "$tree"
 echo "$wanted" > .packages
+rm -rf "$whole"
+mv -T "$tree" "$whole" 2>/dev/null || [ -f "$whole/.packages" ]
