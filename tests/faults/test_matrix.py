@@ -1,6 +1,6 @@
 """Every command of a pass, spoiled in every way, on six kinds of server; then one clean pass, and the server is asked.
 
-make test-faults
+make test-slow; on Cyrus and Courier in tests/servers
 """
 
 from __future__ import annotations
