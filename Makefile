@@ -8,13 +8,14 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow test-alerts lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
+.PHONY: help demo test test-fast test-slow test-alerts lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units test-servers audit audit-code audit-dependencies lock-audit sbom
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
 	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
 	@echo 'make test-alerts  the alert rules of deploy/prometheus, with promtool'
+	@echo 'make test-servers  Cyrus and Courier from Debian, as root: the release check on other servers'
 	@echo 'make lint    style, types, direction of imports'
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make audit   look for known faults: bandit and semgrep over the code, then a database about the packages'
@@ -30,6 +31,9 @@ test: $(VENV)/.ready dovecot lint
 
 test-slow: $(VENV)/.ready dovecot $(VENV)-audit/.ready
 	$(BIN)/pytest -n $(WORKERS) -m slow
+
+test-servers: $(VENV)/.ready
+	$(BIN)/pytest -n 0 -m servers tests/servers
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -n $(WORKERS) tests/unit tests/property tests/golden
@@ -78,7 +82,6 @@ $(VENV)-audit/.ready: $(VENV)/bin/uv deploy/audit/requirements.txt
 	@$(BIN)/uv pip sync --quiet --python $(VENV)-audit/bin/python --require-hashes deploy/audit/requirements.txt
 	@touch $@
 
-.PHONY: audit audit-code audit-dependencies lock-audit sbom
 audit: audit-code audit-dependencies
 
 audit-code: $(VENV)-audit/.ready
@@ -100,4 +103,4 @@ dovecot:
 	@deploy/setup/dovecot.sh
 
 clean:
-	rm -rf $(VENV) $(VENV)-audit dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(VENV)-audit .servers dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
