@@ -8,12 +8,13 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
+.PHONY: help demo test test-fast test-slow test-deploy lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
 	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
+	@echo 'make test-deploy  the image, the role and the manifests of deploy/, with the tools that it installs; best as root'
 	@echo 'make lint    style, types, direction of imports'
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make units   write the units of systemd/ for several facilities anew, from those for one'
@@ -30,6 +31,11 @@ test-slow: $(VENV)/.ready dovecot
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -n $(WORKERS) tests/unit tests/property tests/golden
+
+# A folder beside the environment, as what checks is no part of what is checked.
+test-deploy: $(VENV)/.ready dovecot
+	@deploy/setup/tools.sh $(BIN)/python $(VENV)/deploy-tools
+	CUBBYD_TEST_DEPLOY=$(abspath $(VENV)/deploy-tools) $(BIN)/pytest -n 0 tests/deploy
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check

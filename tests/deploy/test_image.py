@@ -162,9 +162,7 @@ def test_the_image_has_no_tools_to_build_or_to_install_with(store: Store, image:
     assert found == ""
 
 
-def test_the_trial_server_takes_the_secret_and_shows_a_certificate_of_its_own(
-    store: Store, base: str, tmp_path: Path
-) -> None:
+def test_the_trial_server_takes_the_secret_and_shows_a_certificate_of_its_own(store: Store, base: str, tmp_path: Path) -> None:
     dovecot = CONTAINER / "dovecot"
     image = store.build(base, dovecot / "Dockerfile", dovecot, f"localhost/cubbyd-trial-dovecot:{VERSION}")
     secret = tmp_path / "office"
