@@ -49,9 +49,11 @@ class Store:
 
     def make_base(self) -> str:
         """Make a base like debian:bookworm-slim from Debian's packages, as no registry can be relied on; give its name."""
+        name = "localhost/debian:bookworm-slim"
+        if name in self.buildah("images", "--format={{.Name}}:{{.Tag}}").split():
+            return name
         archive = self._folder / "base.tar"
         _run("mmdebstrap", "--quiet", "--variant=minbase", "bookworm", str(archive))
-        name = "localhost/debian:bookworm-slim"
         container = self.buildah("from", "scratch").strip()
         self.buildah("add", "--quiet", container, str(archive), "/")
         self.buildah("commit", "--quiet", "--rm", container, name)
@@ -62,7 +64,7 @@ class Store:
         """Build an image from a Dockerfile; give its name."""
         given = [f"--build-arg=BASE={base}", f"--file={dockerfile}", f"--tag={name}"]
         trusted = [f"--secret=id=ca,src={TRUSTED}"] if TRUSTED.exists() else []
-        self.buildah("bud", "--isolation=chroot", "--format=docker", "--pull-never", *trusted, *given, str(context))
+        self.buildah("bud", "--layers", "--isolation=chroot", "--format=docker", "--pull-never", *trusted, *given, str(context))
         return name
 
     def remove_all(self) -> None:

@@ -1,6 +1,7 @@
 """The image, really built and run: it files two mails from a Dovecot over TLS, confined as compose.yaml confines it.
 
-Only in `make test-deploy`, as the build takes minutes. Other base: CUBBYD_BASE=docker.io/library/debian:bookworm-slim.
+Only in `make test-deploy`, as the build takes minutes. With CUBBYD_BASE=docker.io/library/debian:bookworm-slim it is built on that;
+with CUBBYD_IMAGES=/tmp/images the images are kept there, and the next run is quicker.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,12 +31,17 @@ CONTAINER = ROOT / "deploy" / "container"
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+def store() -> Iterator[Store]:
     if reason := why_not():
         pytest.skip(reason)
-    made = Store(tmp_path_factory.mktemp("store"))
+    if kept := os.environ.get("CUBBYD_IMAGES"):
+        yield Store(Path(kept))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="cc-", dir="/tmp"))  # short: podman takes no path of more than 50 characters
+    made = Store(folder)
     yield made
     made.remove_all()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="module")
