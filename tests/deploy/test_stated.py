@@ -55,7 +55,6 @@ def test_the_user_is_the_same_wherever_a_number_stands() -> None:
     assert {context[key] for key in ("runAsUser", "runAsGroup", "fsGroup")} == {UID}
     mail_user = set(map(int, re.findall(r"(?:--[ug]id|--owner|--group) (\d+)", TRIAL_SERVER)))
     assert mail_user == {UID + 1}
-    assert set(map(int, re.findall(r"[ug]id=(\d+)", str(TRIAL["services"]["dovecot"]["tmpfs"])))) == mail_user
     assert set(map(int, re.findall(r"[ug]id=(\d+)", (DEPLOY / "container/dovecot/dovecot.conf").read_text()))) == mail_user
 
 
