@@ -14,6 +14,7 @@ TOOLS = ("buildah", "podman", "crun", "mmdebstrap", "unshare")
 TRUSTED = Path("/etc/ssl/certs/ca-certificates.crt")
 """What this machine trusts; a proxy's own authority is among it where there is one."""
 BUILD_SECONDS = 1500
+COMMAND_SECONDS = 300
 CONFINED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--tmpfs=/tmp:mode=1777,noexec,nosuid,nodev")
 """As compose.yaml has it; a test keeps the two alike."""
 AROUND = (
@@ -52,7 +53,7 @@ class Store:
 
     def podman_code(self, *arguments: str) -> int:
         command = [HERE / "podman.sh", *self._options, "--cgroup-manager=cgroupfs", *arguments]
-        return subprocess.run(command, capture_output=True, timeout=120, check=False).returncode
+        return subprocess.run(command, capture_output=True, timeout=COMMAND_SECONDS, check=False).returncode
 
     def make_base(self) -> str:
         """Make a base like debian:bookworm-slim from Debian's packages, as no registry can be relied on; give its name."""

@@ -9,8 +9,7 @@ import os
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import yaml
 from tests.acceptance.cubbyd import CATEGORIES
 from tests.dovecot import PASSWORD, Dovecot
 from tests.mail import Outside, mail
+from tests.patience import eventually
 
 HERE = Path(os.environ["CUBBYD_PLAY"])
 PLAY = Path("/tmp/play")
@@ -82,13 +82,6 @@ def systemctl(*arguments: str) -> str:
 
 def process() -> str:
     return systemctl("show", "--property=MainPID", "--value", "cubbyd")
-
-
-def eventually(is_so: Callable[[], bool], seconds: float = 40) -> None:
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until, "did not come true in time"
-        time.sleep(0.2)
 
 
 def test_the_role_installs_once_changes_nothing_twice_and_lets_no_wrong_file_in(server: Dovecot) -> None:

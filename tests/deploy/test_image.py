@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from tests.deploy.container import AROUND, CONFINED, Store, why_not
 from tests.deploy.stated import UID, VERSION
 from tests.dovecot import DOVECOT, PASSWORD, Dovecot
 from tests.mail import Outside, mail
+from tests.patience import eventually
 
 pytestmark = [
     pytest.mark.slow,
@@ -113,13 +114,6 @@ class Office:
 def office(store: Store, image: str, server: Dovecot, tmp_path: Path) -> Iterator[Office]:
     yield Office(store, image, server, tmp_path)
     store.podman("rm", "--force", "cubbyd", check=False)
-
-
-def eventually(is_so: Callable[[], bool], seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until, "did not come true in time"
-        time.sleep(0.5)
 
 
 def test_a_confined_container_files_two_mails_is_healthy_and_stops_at_once(
