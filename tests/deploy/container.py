@@ -48,8 +48,9 @@ class Store:
     def buildah(self, *arguments: str) -> str:
         return _run("buildah", *self._options, *arguments)
 
-    def podman(self, *arguments: str, check: bool = True) -> str:
-        return _run(str(HERE / "podman.sh"), *self._options, "--cgroup-manager=cgroupfs", *arguments, check=check)
+    def podman(self, *arguments: str, check: bool = True, given: bytes | None = None) -> str:
+        command = (str(HERE / "podman.sh"), *self._options, "--cgroup-manager=cgroupfs", *arguments)
+        return _run(*command, check=check, given=given)
 
     def podman_code(self, *arguments: str) -> int:
         command = [HERE / "podman.sh", *self._options, "--cgroup-manager=cgroupfs", *arguments]
@@ -80,9 +81,8 @@ class Store:
         self.podman("rmi", "--all", "--force", check=False)
 
 
-def _run(*command: str, check: bool = True) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECONDS, cwd=ROOT, check=False)
-    assert not check or done.returncode == 0, (
-        f"{' '.join(command)}: {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    )
-    return done.stdout
+def _run(*command: str, check: bool = True, given: bytes | None = None) -> str:
+    done = subprocess.run(command, capture_output=True, input=given, timeout=BUILD_SECONDS, cwd=ROOT, check=False)
+    said, errors = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
+    assert not check or done.returncode == 0, f"{' '.join(command)}: {done.returncode}\n{said[-3000:]}\n{errors[-3000:]}"
+    return said

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.acceptance.cubbyd import CATEGORIES, write_examples
 from tests.conftest import ROOT
 from tests.deploy.container import AROUND, CONFINED, Store, why_not
@@ -29,6 +33,7 @@ pytestmark = [
 ]
 
 CONTAINER = ROOT / "deploy" / "container"
+BIN = Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module")
@@ -159,6 +164,41 @@ def test_the_image_has_no_tools_to_build_or_to_install_with(store: Store, image:
     tools = "gcc cc make pip pip3 uv hatchling git curl wget"
     found = store.podman("run", "--rm", *AROUND, "--no-healthcheck", "--entrypoint=sh", image, "-c", f"which sh {tools}; true")
     assert found == "/usr/bin/sh\n"
+
+
+def test_a_pod_waits_for_its_model_and_then_finds_everything_where_kubernetes_puts_it(
+    store: Store, image: str, tmp_path: Path
+) -> None:
+    """The manifest's own init container, configuration and modes of volumes; Kubernetes itself is not there."""
+    manifests = {each["kind"]: each for each in yaml.safe_load_all((ROOT / "deploy/kubernetes/cubbyd.yaml").read_text())}
+    (waiting,) = manifests["Deployment"]["spec"]["template"]["spec"]["initContainers"]
+    volume, etc, secret = tmp_path / "volume", tmp_path / "etc", tmp_path / "office"
+    for place, mode in ((volume, 0o2775), (etc, 0o755)):
+        place.mkdir()
+        os.chown(place, 0, UID)
+        place.chmod(mode)
+    (etc / "cubbyd.toml").write_text(manifests["ConfigMap"]["data"]["cubbyd.toml"])
+    (etc / "cubbyd.toml").chmod(0o644)
+    secret.write_text("of the pod")
+    os.chown(secret, 0, UID)
+    secret.chmod(0o440)
+    model = write_examples(tmp_path / "examples.jsonl").with_name("cubbyd.model")
+    subprocess.run([BIN / "cubbyd", "train", tmp_path / "examples.jsonl", "--out", model], check=True, capture_output=True)
+
+    shell, *arguments = waiting["command"]
+    seen = f"--volume={volume}:/var/lib/cubbyd"
+    options = (*AROUND, *CONFINED, "--no-healthcheck", seen)
+    store.podman("run", "--detach", "--name=model", *options, f"--entrypoint={shell}", image, *arguments)
+    try:
+        (command,) = re.findall(r"-c model -- sh -c '(.+)' <cubbyd.model", (ROOT / "docs/deployment.md").read_text())
+        store.podman("exec", "--interactive", "model", "sh", "-c", command, given=model.read_bytes())
+        assert store.podman("wait", "model").strip() == "0"
+    finally:
+        store.podman("rm", "--force", "model", check=False)
+
+    found = (f"--volume={etc}:/etc/cubbyd:ro", f"--volume={secret}:/run/secrets/office:ro")
+    said = store.podman("run", "--rm", *options, *found, image, "check", "--offline")
+    assert "All that is on this machine is ready" in said
 
 
 def test_the_trial_server_takes_the_secret_and_shows_a_certificate_of_its_own(store: Store, base: str, tmp_path: Path) -> None:
