@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow test-alerts lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units test-servers audit audit-code audit-dependencies lock-audit sbom
+.PHONY: help demo test test-fast test-slow test-alerts lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units test-servers audit audit-code audit-dependencies lock-audit sbom test-deploy
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
@@ -16,6 +16,7 @@ help:
 	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
 	@echo 'make test-alerts  the alert rules of deploy/prometheus, with promtool'
 	@echo 'make test-servers  Cyrus and Courier from Debian, as root: the release check on other servers'
+	@echo 'make test-deploy  the image, the role and the manifests of deploy/, with the tools that it installs; best as root'
 	@echo 'make lint    style, types, direction of imports'
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make audit   look for known faults: bandit and semgrep over the code, then a database about the packages'
@@ -40,6 +41,11 @@ test-fast: $(VENV)/.ready
 
 test-alerts:
 	@deploy/setup/promtool.sh $(VENV)/promtool
+
+# A folder beside the environment, as what checks is no part of what is checked.
+test-deploy: $(VENV)/.ready dovecot
+	@deploy/setup/tools.sh $(BIN)/python $(VENV)/deploy-tools
+	CUBBYD_TEST_DEPLOY=$(abspath $(VENV)/deploy-tools) $(BIN)/pytest -n 0 tests/deploy
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check
