@@ -18,6 +18,9 @@ from cubbyd.setup.answer import Answers, make_mailbox
 
 PLACES: Final = ("file", "credential", "env")
 DEFAULT_NAME: Final = "office"
+CREDENTIAL_FILES: Final = "CUBBYD_CREDENTIAL_FILES"
+"""The variable in which the package's command for root says which file a unit hands over as which credential: NAME:FILE, one
+on a line, as in LoadCredential= (systemd.exec(5))."""
 
 Opened = TypeVar("Opened")
 
@@ -28,8 +31,8 @@ class Login:
 
     answers: Answers
     password: SecretStr
-    keeps_password: bool
-    """Whether the password was typed and is to be kept in answers.mailbox.password_file."""
+    keep_in: Path | None
+    """The file for the password that was typed; None where it is in its place, or where that is no file of ours."""
 
 
 class Questions:
@@ -99,14 +102,18 @@ class Questions:
         answers = _answers(name, values | {f"password_{place}": key})
         known["name"] = name
         password, is_typed = self._find_password(answers)
-        return Login(answers=answers, password=password, keeps_password=is_typed and place == "file")
+        file = credential_files(os.environ).get(key) if place == "credential" else answers.mailbox.password_file
+        return Login(answers=answers, password=password, keep_in=file if is_typed else None)
 
     def _ask_place(self, name: str, known: dict[str, Any]) -> tuple[str, str]:
         """Ask where cubbyd is to read the password from."""
         self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
         self.say("environment variable (env).")
-        place = self.ask("Read it from", known.get("place", PLACES[0]), type=click.Choice(PLACES))
-        default = {"file": str(self._folder / f"{name}.password"), "credential": name, "env": f"{name.upper()}_PASSWORD"}
+        handed_over = credential_files(os.environ)
+        usual = PLACES[1] if handed_over else PLACES[0]
+        place = self.ask("Read it from", known.get("place", usual), type=click.Choice(PLACES))
+        credential = name if name in handed_over else next(iter(handed_over), name)
+        default = {"file": str(self._folder / f"{name}.password"), "credential": credential, "env": f"{name.upper()}_PASSWORD"}
         key = self.ask({"file": "Which file", "credential": "Which credential", "env": "Which variable"}[place], default[place])
         known["place"] = place
         return place, str(Path(key).expanduser().absolute()) if place == "file" else key
@@ -145,6 +152,12 @@ def _is_in_place(answers: Answers, environment: Mapping[str, str]) -> bool:
     if mailbox.password_credential is not None:
         return (credentials_directory(environment) / mailbox.password_credential).exists()
     return mailbox.password_file is not None and mailbox.password_file.exists()
+
+
+def credential_files(environment: Mapping[str, str]) -> dict[str, Path]:
+    """Tell which credentials the service will be handed, and the file of each; empty where no unit was asked."""
+    lines = (line.partition(":") for line in environment.get(CREDENTIAL_FILES, "").splitlines())
+    return {name: Path(file) for name, _, file in lines if name and file.startswith("/")}
 
 
 def numbered(names: Sequence[str]) -> list[str]:
