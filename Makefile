@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
+.PHONY: help demo deb test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
@@ -16,8 +16,12 @@ help:
 	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
 	@echo 'make lint    style, types, direction of imports'
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
+	@echo 'make deb     the Debian package, into dist/'
 	@echo 'make units   write the units of systemd/ for several facilities anew, from those for one'
 	@echo 'make clean   remove what make made'
+
+deb: $(VENV)/bin/uv
+	@deploy/debian/build.sh $(BIN)/uv
 
 demo: $(VENV)/.ready-demo
 	@$(BIN)/cubbyd demo

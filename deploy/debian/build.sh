@@ -46,12 +46,13 @@ install=("$uv" pip install --quiet --python "$tree/opt/cubbyd/bin/python" --link
 "${install[@]}" --require-hashes --only-binary :all: -r "$work/requirements.txt"
 "${install[@]}" --offline --no-index "$work"/wheel/cubbyd-*.whl
 
-# Out with what names this machine, and with programs of other packages; the command itself gets the path it will have.
+# Out with what names this machine, and with programs of other packages. The command itself gets the path it will have, and -I:
+# no PYTHONPATH of the caller, and no package in a home folder, gets between it and its own.
 find "$site" \( -path '*.dist-info/RECORD' -o -path '*.dist-info/direct_url.json' -o -path '*.dist-info/uv_*.json' \
     -o -path '*.dist-info/REQUESTED' -o -path '*.dist-info/INSTALLER' \) -delete
 find "$tree/opt/cubbyd/bin" -type f ! -name cubbyd -delete
 rm -f "$tree/opt/cubbyd/.lock"
-sed -i '1s|.*|#!/opt/cubbyd/bin/python|' "$tree/opt/cubbyd/bin/cubbyd"
+sed -i '1s|.*|#!/opt/cubbyd/bin/python -I|' "$tree/opt/cubbyd/bin/cubbyd"
 find "$site" -type d -name __pycache__ -prune -exec rm -rf {} +
 "$tree/opt/cubbyd/bin/python" -m compileall -q -s "$tree" -p / --invalidation-mode unchecked-hash "$site"
 
@@ -70,7 +71,7 @@ install -m 644 "$here/lintian-overrides" "$tree/usr/share/lintian/overrides/cubb
 
 mkdir "$tree/DEBIAN"
 install -m 755 "$here"/{preinst,postinst,prerm,postrm} "$tree/DEBIAN"
-size=$(du -sk --apparent-size "$tree" | cut -f1)
+size=$(find "$tree" -printf '%y %s\n' | awk '{ sum += $1 == "f" ? int(($2 + 1023) / 1024) : 1 } END { print sum }')
 sed -e "s/@VERSION@/$version/" -e "s/@ARCHITECTURE@/$architecture/" -e "s/@SIZE@/$size/" \
     -e "s/@PYTHON@/python3 (>= 3.$minor~), python3 (<< 3.$((minor + 1)))/" "$here/control" >"$tree/DEBIAN/control"
 (cd "$tree" && find . -type f ! -path './DEBIAN/*' -printf '%P\0' | sort -z | xargs -0 md5sum >DEBIAN/md5sums)
