@@ -14,8 +14,10 @@ mkdir -p "${2:-dist}"
 out=$(realpath "${2:-dist}")
 
 system=/usr/bin/python3
-[ -x $system ] && $system -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
-    { echo "the package runs on Debian's own Python, and there is none from 3.11 on at $system" >&2; exit 1; }
+if ! $system -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    echo "the package runs on Debian's own Python, and there is none from 3.11 on at $system" >&2
+    exit 1
+fi
 python=$($system -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
 minor=${python#python3.}
 version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' daemon/cubbyd/__init__.py)

@@ -58,7 +58,9 @@ def license_of(part: Distribution) -> str:
 def changelog(version: str, built: datetime) -> str:
     """Spell the changelog that Debian's tools read; what changed is in CHANGELOG.md beside it."""
     entry = "  * CHANGELOG.md says what changed."
-    return f"cubbyd ({version}) stable; urgency=medium\n\n{entry}\n\n -- {AUTHOR} <cubbyd@localhost>  {format_datetime(built)}\n"
+    return (
+        f"cubbyd ({version}) stable; urgency=medium\n\n{entry}\n\n -- {AUTHOR} <cubbyd@localhost>  {format_datetime(built)}\n"
+    )
 
 
 def same_each_time(text: str, built: datetime) -> str:

@@ -40,7 +40,11 @@ def run_stories(folder: Path, stories: str, *, units: Path, seen: dict[Path, str
     `seen` says which folders are there at which place. Skips the test where no systemd can be booted.
     """
     out = folder / "out"
-    seen = {ROOT: "/srv/cubbyd", Path(sys.base_prefix): "/opt/python", Path(sysconfig.get_path("purelib")): "/opt/packages"} | seen
+    seen = {
+        ROOT: "/srv/cubbyd",
+        Path(sys.base_prefix): "/opt/python",
+        Path(sysconfig.get_path("purelib")): "/opt/packages",
+    } | seen
     inside = (
         f"{first} && cd /srv/cubbyd && env {PYTHON} /opt/python/bin/python3 -m pytest "
         "-p no:cacheprovider -p no:randomly -p no:xdist -q "

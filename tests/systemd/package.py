@@ -6,7 +6,6 @@ One life of one installation, from nothing to nothing. Not collected by a normal
 from __future__ import annotations
 
 import json
-import os
 import random
 import shlex
 import shutil
@@ -213,10 +212,12 @@ def left_over(*, named: str = "", holding: str = "") -> list[str]:
     """Look through all that was written since the boot for files of a name, or that hold a text."""
     skipped = [part for path in ELSEWHERE for part in ("-path", path, "-prune", "-o")]
     boot = ["-newercm", "/run-inside/run"]
-    found = run("find", "/", *skipped, *boot, *(["-name", f"*{named}*"] if named else ["-type", "f"]), "-print").stdout.split("\n")
+    found = run("find", "/", *skipped, *boot, *(["-name", f"*{named}*"] if named else ["-type", "f"]), "-print").stdout.split(
+        "\n"
+    )
     paths = [path for path in found if path]
     return [path for path in paths if not holding or holding.encode() in read(path)]
 
 
 def read(path: str) -> bytes:
-    return b"" if os.path.islink(path) else Path(path).read_bytes()
+    return b"" if Path(path).is_symlink() else Path(path).read_bytes()

@@ -38,7 +38,10 @@ def build(tree: Path, out: Path, **more: str) -> Path:
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("dpkg-deb") is None:
         pytest.skip("not on this machine: dpkg-deb")
-    if not Path("/usr/bin/python3").exists() or subprocess.run(["/usr/bin/python3", "-c", DEBIAN_PYTHON], check=False).returncode:
+    if (
+        not Path("/usr/bin/python3").exists()
+        or subprocess.run(["/usr/bin/python3", "-c", DEBIAN_PYTHON], check=False).returncode
+    ):
         pytest.skip("Debian's own Python, from 3.11 on, is not on this machine: apt-get install python3")
     is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > NEEDED_BYTES
     return build(ROOT, tmp_path_factory.mktemp("first"), **({"TMPDIR": str(MEMORY)} if is_roomy else {}))
