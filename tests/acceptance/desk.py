@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.patience import PATIENCE_SECONDS
+
 TEXTS = {
     "absence": ("fever, sick at home today", "he is ill and stays home", "stomach bug, not coming"),
     "billing": ("the invoice for tuition", "a receipt for the payment", "autopay took the payment twice"),
@@ -54,7 +56,7 @@ class Desk:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr

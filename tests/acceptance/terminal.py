@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from tests.acceptance.desk import clean_environment
+from tests.patience import PATIENCE_SECONDS
 
 
 class Terminal:
@@ -28,7 +29,7 @@ class Terminal:
         self.other = other  # kept open, or the terminal would hang up before the session has opened it
         self.seen = ""
 
-    def wait_for(self, text: str, seconds: float = 20.0) -> str:
+    def wait_for(self, text: str, seconds: float = PATIENCE_SECONDS) -> str:
         """Read until the text is there; give what was read since the last time."""
         until, read = time.monotonic() + seconds, ""
         while text not in read:
@@ -47,7 +48,7 @@ class Terminal:
         os.write(self.hand, keys.encode())
 
     def close(self) -> int:
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(PATIENCE_SECONDS)
         os.close(self.other)
         os.close(self.hand)
         return code

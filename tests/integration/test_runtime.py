@@ -12,6 +12,7 @@ import pytest
 from tests.contract.test_mailbox import account
 from tests.dovecot import free_port
 from tests.mail import RECEIVED, mail
+from tests.patience import PATIENCE_SECONDS
 from tests.rig import Office, words_classifier
 
 from cubbyd.clock import SystemClock
@@ -87,7 +88,7 @@ def test_many_wakes_during_a_pass_make_one_more_and_none_at_the_same_time(journa
     time.sleep(0.5)
     stopping.set()
     thread.wake()
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
     assert filer.passes == 2
     assert not filer.overlapped
 

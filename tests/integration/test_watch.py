@@ -13,6 +13,7 @@ from imapclient import IMAPClient
 from tests.contract.test_mailbox import account
 from tests.dovecot import MAILDIR, PASSWORD, Dovecot
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS
 
 from cubbyd.mailbox import IdleWatcher, wire
 
@@ -37,11 +38,11 @@ class Hints:
             self.reports.append(sentence)
             self._came.notify_all()
 
-    def wait_for(self, count: int, seconds: float = 10) -> bool:
+    def wait_for(self, count: int, seconds: float = PATIENCE_SECONDS) -> bool:
         with self._came:
             return self._came.wait_for(lambda: self.count >= count, seconds)
 
-    def wait_for_report(self, seconds: float = 10) -> bool:
+    def wait_for_report(self, seconds: float = PATIENCE_SECONDS) -> bool:
         with self._came:
             return self._came.wait_for(lambda: bool(self.reports), seconds)
 
@@ -57,7 +58,7 @@ def watcher(dovecot: Dovecot, user: str, hints: Hints) -> Iterator[IdleWatcher]:
     made.start()
     yield made
     made.stop()
-    made.join(10)
+    made.join(PATIENCE_SECONDS)
     assert not made.is_alive()
 
 
@@ -106,7 +107,7 @@ def test_a_server_without_idle_ends_the_watching_and_says_so(user: str, hints: H
     with Dovecot(MAILDIR, capability="IMAP4rev1 UIDPLUS MOVE NAMESPACE") as poor:
         watcher = IdleWatcher(account("127.0.0.1", poor.port, user, PASSWORD), hints.hint, hints.report)
         watcher.start()
-        watcher.join(10)
+        watcher.join(PATIENCE_SECONDS)
         assert not watcher.is_alive()
         assert "no IDLE" in hints.reports[0]
 
@@ -124,7 +125,7 @@ def test_a_server_that_dies_is_reported_and_watching_goes_on_afterwards(user: st
             assert hints.wait_for(before + 1, seconds=20)
         finally:
             watcher.stop()
-            watcher.join(10)
+            watcher.join(PATIENCE_SECONDS)
 
 
 def test_the_client_never_formats_mail_for_a_log(dovecot: Dovecot, user: str) -> None:
@@ -144,5 +145,5 @@ def test_a_refused_login_is_not_tried_again_by_who_only_watches(dovecot: Dovecot
         assert len(hints.reports) == 1
     finally:
         watcher.stop()
-        watcher.join(10)
+        watcher.join(PATIENCE_SECONDS)
     assert not watcher.is_alive()

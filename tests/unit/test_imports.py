@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.configuration import load
 
 from cubbyd.cli import COMMANDS
@@ -24,7 +25,7 @@ HEAVY = (
 
 def said_by(code: str) -> list[str]:
     """Run code in a fresh interpreter; give the lines that it prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
     return done.stdout.splitlines()
 
 

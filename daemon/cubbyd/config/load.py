@@ -40,7 +40,7 @@ def find_config(given: Path | None, environment: Mapping[str, str] | None = None
         if file.exists():
             return file
     looked = "looked for $CUBBYD_CONFIG, " + ", ".join(str(file) for file in usual)
-    allowed = f"no such file ({looked}); copy config.example.toml there, or give --config FILE"
+    allowed = f"no such file ({looked}); make one with `cubbyd init`, or give --config FILE"
     raise ConfigError(usual[0], (Problem(key="(file)", found="", allowed=allowed),))
 
 
