@@ -5,6 +5,7 @@ One life of one installation, from nothing to nothing. Not collected by a normal
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import shlex
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.acceptance.terminal import Terminal
 from tests.acceptance.test_init import LETTERS, WORDS
 from tests.dovecot import MAILDIRPP, PASSWORD, Dovecot
 from tests.mail import Outside, mail
@@ -140,6 +142,32 @@ def test_enabled_and_started_it_files_two_mails_over_tls(server: Dovecot) -> Non
     assert "filed" in cubbyd("status")
 
 
+def test_at_a_terminal_init_keeps_the_password_of_a_facility_where_its_unit_takes_it_from(server: Dovecot) -> None:
+    person = Terminal(AT_HOME, "@nord", "init", command=["cubbyd"])
+    for question, keys in (
+        ("IMAP server", "localhost"),
+        ("Security", "plain"),
+        ("Port", str(server.port)),
+        ("User name", "nord"),
+        ("Name of this", ""),
+        ("Read it from", ""),
+        ("Which credential", ""),
+        ("it is not shown", PASSWORD),
+        ("Folder to watch", ""),
+        ("sample facility", ""),
+    ):
+        person.wait_for(question, 60)
+        person.press(f"{keys}\r")
+    said = person.wait_for("then: cubbyd --config /etc/cubbyd/nord.toml check", 60)
+    assert "read from the credential office." in said
+    assert person.close() == 0
+
+    password = ETC / "nord.password"
+    assert (password.read_text(), password.stat().st_mode & 0o777, password.stat().st_uid) == (f"{PASSWORD}\n", 0o600, 0)
+    assert "login: accepted" in cubbyd("--config", "/etc/cubbyd/nord.toml", "check", code=78)
+    assert Path("/var/lib/private/cubbyd-nord").is_dir(), "it looked as the user of that facility"
+
+
 def test_an_undo_waits_for_the_daemon_to_stop(server: Dovecot) -> None:
     assert "stop" in cubbyd("undo", "--run", "last", "--yes", code=75)
     systemctl("stop", "cubbyd")
@@ -167,22 +195,34 @@ def test_an_upgrade_keeps_the_state_and_files_on_with_the_new_version(server: Do
 
 def test_what_was_copied_from_one_machine_goes_on_at_another(server: Dovecot) -> None:
     before = history()
-    cubbyd("state", "backup", "copy.sqlite")
+    copying, restoring = documented("### Backup, restore, another machine")
+    call(copying)
     systemctl("stop", "cubbyd")
-    assert {file.name for file in STATE.iterdir()} >= {"copy.sqlite", "cubbyd.sqlite"}
-    moving = AT_HOME / "cubbyd.tar.gz"
-    assert run("tar", "-C", "/", "-czf", str(moving), "etc/cubbyd", "var/lib/private/cubbyd").returncode == 0
-    dpkg("--purge", "cubbyd")
+    said = dpkg("--purge", "cubbyd")
+    assert "deleted /var/lib/private/cubbyd-nord (" in said
     assert not ETC.exists()
-    assert not STATE.exists()
+    assert not STATE.parent.exists() or not list(STATE.parent.glob("cubbyd*"))
 
     dpkg("--install", str(NEWER))
-    assert run("tar", "-C", "/", "-xzf", str(moving)).returncode == 0
-    systemctl("enable", "--now", "cubbyd")
+    call(restoring)
     assert history() == before
     deliver(server, LAST)
     eventually(lambda: in_folders(server, LAST) == {LAST: "INBOX.Office.Billing"})
-    moving.unlink()
+    Path("/root/cubbyd.tar.gz").unlink()
+
+
+def documented(section: str) -> list[str]:
+    """Give the blocks of commands of a section of docs/operations.md."""
+    text = Path("docs/operations.md").read_text().split(f"{section}\n")[1].split("\n#")[0]
+    return [
+        "\n".join(block) for is_code, block in itertools.groupby(text.splitlines(), lambda line: line[:4] == "    ") if is_code
+    ]
+
+
+def call(commands: str) -> None:
+    """Type them at a shell of root."""
+    done = run("sh", "-ec", commands)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_removed_it_keeps_state_and_configuration() -> None:
