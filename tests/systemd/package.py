@@ -85,6 +85,17 @@ def deliver(server: Dovecot, *subjects: str) -> None:
         )
 
 
+def test_an_installation_by_hand_is_not_mixed_with_the_package() -> None:
+    by_hand = Path("/opt/cubbyd/bin/activate")
+    by_hand.parent.mkdir(parents=True)
+    by_hand.touch()
+    refused = run("dpkg", "--install", str(PACKAGE))
+    assert refused.returncode != 0
+    assert "made by hand; nothing was installed" in refused.stderr
+    assert [file for file in Path("/opt/cubbyd").rglob("*") if file.is_file()] == [by_hand]
+    shutil.rmtree("/opt/cubbyd")
+
+
 def test_a_fresh_installation_runs_nothing_and_says_what_comes_next() -> None:
     assert "Next: sudo cubbyd init" in dpkg("--install", str(PACKAGE))
 
@@ -93,6 +104,7 @@ def test_a_fresh_installation_runs_nothing_and_says_what_comes_next() -> None:
     assert run("systemd-analyze", "verify", "cubbyd.service", "cubbyd@nord.service").stderr.count("cubbyd") == 0
     assert run("cubbyd", "--version").stdout.startswith("cubbyd, version ")
     assert not STATE.exists()
+    assert "Next: cubbyd init" in cubbyd("status", code=78)
     refused = run("setpriv", "--reuid=65534", "--clear-groups", "cubbyd", "status")
     assert (refused.returncode, "sudo cubbyd status" in refused.stderr) == (77, True)
 
