@@ -8,7 +8,7 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo test test-fast test-slow test-alerts lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units test-servers audit audit-code audit-dependencies lock-audit sbom test-deploy
+.PHONY: help demo test test-fast test-slow test-alerts lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units test-servers audit audit-code audit-dependencies lock-audit sbom test-deploy deb
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
@@ -21,8 +21,12 @@ help:
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make audit   look for known faults: bandit and semgrep over the code, then a database about the packages'
 	@echo 'make sbom    write the bill of materials, dist/cubbyd.cdx.json'
+	@echo 'make deb     the Debian package, into dist/'
 	@echo 'make units   write the units of systemd/ for several facilities anew, from those for one'
 	@echo 'make clean   remove what make made'
+
+deb: $(VENV)/bin/uv
+	@deploy/debian/build.sh $(BIN)/uv
 
 demo: $(VENV)/.ready-demo
 	@$(BIN)/cubbyd demo
