@@ -40,7 +40,12 @@ UNTIMED_SECONDS = 30.0
 """The pause for a server that says it cannot now, and not for how long."""
 
 TRANSIENT_CODES = frozenset({"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG"})
-TRANSIENT_TEXT = re.compile(r"too many (simultaneous )?connections|throttled|try again|temporar", re.IGNORECASE)
+TRANSIENT_TEXT = re.compile(
+    r"too many (simultaneous )?connections|throttled|try again|temporar|server unavailable|command or bandwidth limits",
+    re.IGNORECASE,
+)
+NOT_CONNECTED = re.compile(r"authenticated but not connected", re.IGNORECASE)
+"""How Exchange says, at the first command after a login that it accepted, that this user gets no mailbox."""
 
 OUT_OF_DATE_CODES = frozenset({9, 10})
 """OpenSSL's numbers for a certificate that is not valid yet, or not any more."""
@@ -83,6 +88,11 @@ def translate(error: BaseException, doing: str, if_refused: str = PASSWORD_HINT)
         return MailboxUnavailable(f"{doing}: {_fault(error)}", retry_after_seconds=_pause(text, pause) if is_said else None)
     if isinstance(error, ProtocolError) or not isinstance(error, IMAPClientError):
         return MailboxUnavailable(f"{doing}: the server's answer could not be read ({type(error).__name__})")
+    if NOT_CONNECTED.search(text):
+        return LoginRefused(
+            f"{doing}: the server accepted the login, and gives no mailbox ({text}); "
+            "check the password, and whether this user may open that mailbox by IMAP"
+        )
     if pause is not None or TRANSIENT_TEXT.search(text):
         return MailboxUnavailable(f"{doing}: {text}", retry_after_seconds=_pause(text, pause))
     if HALF_IN.search(text):
