@@ -19,9 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from tests.patience import PATIENCE_SECONDS
+
 PASSWORD = "secret"
 DOVECOT = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin:/usr/local/sbin")
-START_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ class Dovecot:
         assert DOVECOT is not None
         command = [DOVECOT, "-F", "-c", str(self.folder / "dovecot.conf")]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
@@ -84,6 +85,11 @@ class Dovecot:
         raise RuntimeError(f"Dovecot did not start: {log.read_text() if log.exists() else 'no log'}")
 
     @property
+    def prefix(self) -> str:
+        """What every folder's name begins with, but the inbox's."""
+        return self._layout.prefix
+
+    @property
     def group(self) -> int:
         """The process group of the server and its sessions."""
         assert self._process is not None
@@ -93,7 +99,7 @@ class Dovecot:
         """Stop it, sessions included."""
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
-            self._process.wait(timeout=15)
+            self._process.wait(PATIENCE_SECONDS)
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)  # sessions outlive their master
             self._process = None

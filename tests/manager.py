@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
+from tests.patience import PATIENCE_SECONDS
+
 
 class ListeningManager:
     """Listens at a path, or with @ in Linux's abstract namespace, while the context lasts."""
@@ -47,7 +49,7 @@ class ListeningManager:
         self.heard += taken
         return taken
 
-    def wait_for(self, assignment: str, seconds: float = 20) -> dict[str, str]:
+    def wait_for(self, assignment: str, seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
         """Wait for a message with this assignment, or this key and any value; what came before is passed over."""
         key, value = assignment.split("=", 1)
         until = time.monotonic() + seconds

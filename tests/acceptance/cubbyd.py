@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.acceptance.desk import filing_old_mail
 from tests.dovecot import PASSWORD, Dovecot
+from tests.patience import PATIENCE_SECONDS
 
 EXAMPLES = {
     "absence": [
@@ -75,7 +76,7 @@ class Cubbyd:
             f'[classifier]\nmodel = "cubbyd.model"\n[state]\ndirectory = "state"\n{filing_old_mail(more)}\n{CATEGORIES}'
         )
 
-    def __call__(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: str, timeout: float = PATIENCE_SECONDS) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             self.command(*arguments), capture_output=True, text=True, timeout=timeout, check=False, cwd=self.folder
         )

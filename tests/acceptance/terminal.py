@@ -8,19 +8,21 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.acceptance.desk import clean_environment
+from tests.patience import PATIENCE_SECONDS
 
 
 class Terminal:
     """A pseudo-terminal in which cubbyd runs, and a person at it."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, command: Sequence[str] = (sys.executable, "-m", "cubbyd")) -> None:
         self.hand, other = pty.openpty()
         opens_its_terminal = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(other)]
         self.process = subprocess.Popen(
-            [*opens_its_terminal, sys.executable, "-m", "cubbyd", *arguments],
+            [*opens_its_terminal, *command, *arguments],
             cwd=folder,
             env=clean_environment() | {"TERM": "xterm"},
             start_new_session=True,
@@ -28,7 +30,7 @@ class Terminal:
         self.other = other  # kept open, or the terminal would hang up before the session has opened it
         self.seen = ""
 
-    def wait_for(self, text: str, seconds: float = 20.0) -> str:
+    def wait_for(self, text: str, seconds: float = PATIENCE_SECONDS) -> str:
         """Read until the text is there; give what was read since the last time."""
         until, read = time.monotonic() + seconds, ""
         while text not in read:
@@ -47,7 +49,7 @@ class Terminal:
         os.write(self.hand, keys.encode())
 
     def close(self) -> int:
-        code = self.process.wait(timeout=60)
+        code = self.process.wait(PATIENCE_SECONDS)
         os.close(self.other)
         os.close(self.hand)
         return code

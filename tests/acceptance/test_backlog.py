@@ -14,10 +14,9 @@ from tests.acceptance.desk import BACKLOG
 from tests.conftest import start_dovecot
 from tests.dovecot import MAILDIR, Dovecot
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.dovecot
-
-PATIENCE_SECONDS = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +103,7 @@ def test_a_daemon_that_is_stopped_in_the_middle_shows_how_much_is_left_and_goes_
         assert time.monotonic() < until
         time.sleep(0.01)
     running.send_signal(signal.SIGTERM)
-    assert running.wait(timeout=15) == 0
+    assert running.wait(PATIENCE_SECONDS) == 0
     between = json.loads(cubbyd("status", "--json").stdout)
     said = cubbyd("status").stdout
     done = cubbyd("run", "--once")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.acceptance.desk import MAIL, TEXTS, Desk, clean_environment, json_lines
+from tests.patience import PATIENCE_SECONDS
 
 # --- training ----------------------------------------------------------------------------------------------------------
 
@@ -173,7 +174,7 @@ def test_a_reader_that_leaves_early_is_no_failure(ready: Desk, closed_pipe: int,
         stdout=closed_pipe,
         stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

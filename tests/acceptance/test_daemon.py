@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.acceptance.cubbyd import Cubbyd
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.dovecot
 
@@ -36,18 +37,12 @@ def outside(dovecot: Dovecot, user: str) -> Iterator[Outside]:
 @pytest.fixture
 def running(cubbyd: Cubbyd) -> Iterator[subprocess.Popen[str]]:
     process = cubbyd.start()
-    eventually(lambda: "started" in cubbyd.events())
-    yield process
-    if process.poll() is None:
+    try:
+        eventually(lambda: "started" in cubbyd.events())
+        yield process
+    finally:
         process.kill()
-    process.wait()
-
-
-def eventually(is_so: Callable[[], bool], seconds: float = 10) -> None:
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until, "did not come true in time"
-        time.sleep(0.05)
+        process.wait()
 
 
 def deliver(outside: Outside, *subjects: str) -> None:
@@ -137,7 +132,7 @@ def test_the_daemon_files_what_arrives_within_seconds_and_stops_cleanly(
     deliver(outside, "Noah has a milk allergy")
     eventually(lambda: "Meals" in outside.everything())
     running.send_signal(signal.SIGTERM)
-    assert running.wait(timeout=10) == 0
+    assert running.wait(PATIENCE_SECONDS) == 0
     assert cubbyd.events()[-1] == "stopped"
 
 
@@ -172,11 +167,11 @@ def test_the_daemon_survives_a_restart_of_the_mail_server(tmp_path: Path, user: 
             eventually(lambda: "started" in cubbyd.events())
             time.sleep(1)
             server.stop()
-            eventually(lambda: '"error"' in cubbyd("status", "--json").stdout and _error(cubbyd) is not None, seconds=30)
+            eventually(lambda: '"error"' in cubbyd("status", "--json").stdout and _error(cubbyd) is not None)
             server.start()
             with Outside(server, user) as outside:
                 deliver(outside, "Emma is ill today")
-                eventually(lambda: outside.everything() == {"Absence": ["Emma is ill today"]}, seconds=40)
+                eventually(lambda: outside.everything() == {"Absence": ["Emma is ill today"]})
             eventually(lambda: _error(cubbyd) is None)
         finally:
             process.kill()
@@ -233,7 +228,7 @@ class TestWhatTheAdminSeesWhenItCannotWork:
 def test_the_demo_shows_the_whole_way_and_files_most_mail_right() -> None:
     pytest.importorskip("pymap", reason="the demo's server is not installed")
     command = [sys.executable, "-m", "cubbyd", "demo", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     *mails, sums = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(mails) == sums["mails"] >= 14 * 6 + 12
@@ -248,7 +243,7 @@ def test_the_demo_rehearses_with_a_stand_in_and_shows_what_was_sent() -> None:
     pytest.importorskip("pymap", reason="the demo's server is not installed")
     pytest.importorskip("openai", reason="the vendor's SDK is not installed")
     command = [sys.executable, "-m", "cubbyd", "demo", "--backend", "openai", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=4 * PATIENCE_SECONDS, check=False)
     assert done.returncode == 0, done.stderr
     assert "nothing leaves this machine" in done.stderr
     *mails, sums = [json.loads(line) for line in done.stdout.splitlines()]
@@ -264,7 +259,7 @@ def test_the_demo_rehearses_with_a_stand_in_and_shows_what_was_sent() -> None:
 
 def test_the_rehearsal_without_the_sdk_names_the_command_that_installs_it() -> None:
     code = "import sys; sys.modules['openai'] = None; sys.argv[1:] = ['demo', '--backend', 'openai']; from cubbyd.__main__ import main; main()"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == 1
     assert "pip install 'cubbyd[openai]'" in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr

@@ -133,7 +133,7 @@ def test_the_sides_are_as_large_as_wished(desk: Desk, arguments: list[str], size
     ("arguments", "code", "said"),
     [
         (["import", "no.csv", "--out", "e.jsonl"], 1, "no.csv: does not exist; give a file, a folder, or imap:NAME"),
-        (["import", "imap:office", "--out", "x.jsonl"], 78, "copy config.example.toml there, or give --config FILE"),
+        (["import", "imap:office", "--out", "x.jsonl"], 78, "make one with `cubbyd init`, or give --config FILE"),
         (["import", "a.jsonl", "--encoding", "utf-99", "--out", "x.jsonl"], 2, "no such encoding; try utf-8-sig"),
         (["import", "a.jsonl", "--out", "a.jsonl"], 1, "is a source too; choose another --out"),
         (["import", "a.jsonl", "--out", "nowhere/x.jsonl"], 1, "cannot be written: No such file or directory"),

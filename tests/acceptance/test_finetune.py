@@ -16,6 +16,7 @@ import pytest
 from tests.acceptance.desk import Desk, clean_environment, json_lines
 from tests.conftest import ROOT
 from tests.finetune import BASE, write_mails
+from tests.patience import PATIENCE_SECONDS
 from tests.standin import connected
 
 from cubbyd.standin import Fault, Standin
@@ -133,7 +134,7 @@ def test_ctrl_c_ends_the_watch_and_the_next_one_goes_on(office: Office, standin:
     assert watching.stdout is not None
     seen = [watching.stdout.readline(), watching.stdout.readline(), watching.stdout.readline()]
     watching.send_signal(signal.SIGINT)
-    _, errors = watching.communicate(timeout=20)
+    _, errors = watching.communicate(timeout=PATIENCE_SECONDS)
 
     assert watching.returncode == 130
     assert seen[:2] == [f"{job}: queued\n", f"{job}: running\n"]
@@ -169,7 +170,7 @@ def test_ctrl_c_in_the_middle_of_a_start_loses_neither_a_file_nor_a_job(
         assert starting.poll() is None
         time.sleep(0.02)
     starting.send_signal(signal.SIGINT)
-    _, errors = starting.communicate(timeout=20)
+    _, errors = starting.communicate(timeout=PATIENCE_SECONDS)
 
     assert starting.returncode == 130
     assert "Traceback" not in errors

@@ -21,6 +21,7 @@ from tests.acceptance.terminal import Terminal
 from tests.conftest import start_dovecot
 from tests.dovecot import MAILDIRPP, PASSWORD, Dovecot
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS
 
 from cubbyd.config import FilingAction, load_config
 
@@ -64,7 +65,7 @@ def init(folder: Path, *arguments: str, code: int = 0) -> subprocess.CompletedPr
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     assert done.returncode == code, done

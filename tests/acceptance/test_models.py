@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from tests.acceptance.cubbyd import Cubbyd
 from tests.acceptance.desk import Desk, json_lines, write_examples
-from tests.acceptance.test_daemon import eventually
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS, eventually
 
 
 @pytest.fixture(scope="session")
@@ -232,7 +232,7 @@ def test_a_running_daemon_takes_the_model_in_use_at_a_reload_and_not_before(
         eventually(lambda: "Meals" in outside.everything())
     finally:
         process.terminate()
-        process.wait(timeout=15)
+        process.wait(PATIENCE_SECONDS)
     models = [line["model"] for line in cubbyd.log() if line["event"] in {"started", "configuration reloaded"}]
     assert len(models) == len(set(models)) == 2
     assert json.loads(cubbyd("models", "list", "--json").stdout.splitlines()[0])["active"]

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS
 from tests.rig import FOLDERS, WORDS, Office
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
@@ -63,7 +64,7 @@ def test_killed_again_and_again_every_mail_ends_in_one_right_place_and_is_classi
             daemon.communicate()
         assert kills >= 3, "the daemon was too quick to be killed in the middle"
         last = start(dovecot, user, state, log)
-        _, said = last.communicate(timeout=60)
+        _, said = last.communicate(timeout=PATIENCE_SECONDS)
         assert last.returncode == 0, said.decode()
         assert {folder: sorted(here) for folder, here in outside.everything().items()} == by_folder(wanted)
         assert outside.seen() == 0

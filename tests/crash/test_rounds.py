@@ -22,6 +22,7 @@ import pytest
 from tests.crash.test_kill import lines, start
 from tests.dovecot import DOVECOT, MAILDIR, Dovecot
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS
 from tests.rig import FOLDERS, WORDS
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
@@ -113,7 +114,7 @@ def test_after_every_death_each_mail_is_in_one_place_and_what_people_did_stands(
         staff = Staff(server, user, random.Random(SEED - number))
         thread = threading.Thread(target=staff.work)
         thread.start()
-        assert staff.is_there.wait(10)
+        assert staff.is_there.wait(PATIENCE_SECONDS)
         mine = sessions(server)
         daemon = start(server, user, state, log)
         time.sleep(0.5 + dice.random() * 0.9)

@@ -18,6 +18,7 @@ from tests.contract.test_mailbox import account
 from tests.dovecot import MAILDIR, PASSWORD, Dovecot
 from tests.faults.proxy import FaultProxy
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS
 from tests.rig import Office, rules, words_classifier
 
 from cubbyd.errors import InsecureConnection, LoginRefused, MailboxError, MailboxReadOnly, MailboxUnavailable
@@ -270,7 +271,7 @@ def test_a_server_killed_in_a_move_of_1500_mails_leaves_each_in_one_place(tmp_pa
 def _kill_sessions(server: Dovecot, seconds: float) -> list[int]:
     """Kill the server's IMAP sessions, and give them, some time after the first mail has arrived in the target folder."""
     arriving = server.folder / "home"
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until and not any(arriving.glob("*/Maildir/Absence/[ct][um][rp]/*")):
         time.sleep(0.001)
     time.sleep(seconds)

@@ -12,9 +12,11 @@ import pytest
 from imapclient import IMAPClient
 from tests.contract.test_mailbox import account
 from tests.dovecot import MAILDIR, PASSWORD, Dovecot
+from tests.faults.proxy import FaultProxy
 from tests.mail import Outside, mail
+from tests.patience import PATIENCE_SECONDS, eventually
 
-from cubbyd.mailbox import IdleWatcher, wire
+from cubbyd.mailbox import IdleWatcher, Pauses, wire
 
 pytestmark = pytest.mark.dovecot
 
@@ -37,11 +39,11 @@ class Hints:
             self.reports.append(sentence)
             self._came.notify_all()
 
-    def wait_for(self, count: int, seconds: float = 10) -> bool:
+    def wait_for(self, count: int, seconds: float = PATIENCE_SECONDS) -> bool:
         with self._came:
             return self._came.wait_for(lambda: self.count >= count, seconds)
 
-    def wait_for_report(self, seconds: float = 10) -> bool:
+    def wait_for_report(self, seconds: float = PATIENCE_SECONDS) -> bool:
         with self._came:
             return self._came.wait_for(lambda: bool(self.reports), seconds)
 
@@ -57,7 +59,7 @@ def watcher(dovecot: Dovecot, user: str, hints: Hints) -> Iterator[IdleWatcher]:
     made.start()
     yield made
     made.stop()
-    made.join(10)
+    made.join(PATIENCE_SECONDS)
     assert not made.is_alive()
 
 
@@ -106,7 +108,7 @@ def test_a_server_without_idle_ends_the_watching_and_says_so(user: str, hints: H
     with Dovecot(MAILDIR, capability="IMAP4rev1 UIDPLUS MOVE NAMESPACE") as poor:
         watcher = IdleWatcher(account("127.0.0.1", poor.port, user, PASSWORD), hints.hint, hints.report)
         watcher.start()
-        watcher.join(10)
+        watcher.join(PATIENCE_SECONDS)
         assert not watcher.is_alive()
         assert "no IDLE" in hints.reports[0]
 
@@ -122,6 +124,25 @@ def test_a_server_that_dies_is_reported_and_watching_goes_on_afterwards(user: st
             server.start()
             before = hints.count
             assert hints.wait_for(before + 1, seconds=20)
+        finally:
+            watcher.stop()
+            watcher.join(PATIENCE_SECONDS)
+
+
+def test_a_watch_that_held_for_a_while_makes_the_next_pause_a_short_one(
+    dovecot: Dovecot, user: str, hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that restarts once a month must not be waited for longer each time."""
+    monkeypatch.setattr("cubbyd.mailbox.watch.PAUSES", Pauses(longest_seconds=0.2, login_seconds=0.2))
+    monkeypatch.setattr("cubbyd.mailbox.watch.IDLE_SECONDS", 0.1)
+    with FaultProxy(dovecot.port) as proxy:
+        watcher = IdleWatcher(account("127.0.0.1", proxy.port, user, PASSWORD), hints.hint, hints.report)
+        watcher.start()
+        try:
+            for drops in (1, 2, 3):
+                eventually(lambda: hints.count > 0 and watcher._failures == 0)
+                proxy.cut_all()
+                eventually(lambda drops=drops: len(hints.reports) >= drops)  # type: ignore[misc]
         finally:
             watcher.stop()
             watcher.join(10)
@@ -144,5 +165,5 @@ def test_a_refused_login_is_not_tried_again_by_who_only_watches(dovecot: Dovecot
         assert len(hints.reports) == 1
     finally:
         watcher.stop()
-        watcher.join(10)
+        watcher.join(PATIENCE_SECONDS)
     assert not watcher.is_alive()

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from tenacity import wait_none
 from tests.hosted import WORDS, ask, opened, predict
+from tests.patience import PATIENCE_SECONDS
 
 from cubbyd.errors import ClassifierUnavailable, ConfigError
 from cubbyd.standin import Fault, Standin
@@ -51,7 +52,7 @@ def saying(answer: bytes, pause: float = 0.0) -> Iterator[str]:
     yield f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -195,7 +196,7 @@ def test_closing_ends_a_call_that_is_under_way(tmp_path: Path) -> None:
             time.sleep(0.01)
         started = time.monotonic()
         classifier.close()
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
         assert time.monotonic() - started < 2
         assert isinstance(outcomes[0], ClassifierUnavailable)
 

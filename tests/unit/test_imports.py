@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.patience import PATIENCE_SECONDS
 from tests.unit.configuration import load
 
 from cubbyd.cli import COMMANDS
@@ -39,7 +40,7 @@ HEAVY = (
 
 def said_by(code: str) -> list[str]:
     """Run code in a fresh interpreter; give the lines that it prints."""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS)
     return done.stdout.splitlines()
 
 
@@ -106,6 +107,13 @@ def test_a_daemon_that_is_not_calibrated_loads_nothing_for_it() -> None:
 
     assert "numpy" not in loaded
     assert "numpy" in loaded_by("import cubbyd.classify.calibrated"), "or this would prove nothing"
+
+
+def test_a_daemon_without_metrics_loads_nothing_for_them() -> None:
+    loaded = loaded_by("import cubbyd.service.daemon")
+
+    assert "prometheus_client" not in loaded
+    assert "prometheus_client" in loaded_by("import cubbyd.service.meter"), "or this would prove nothing"
 
 
 def test_a_calibrated_daemon_loads_no_training() -> None:

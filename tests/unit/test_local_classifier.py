@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.patience import PATIENCE_SECONDS
 
 from cubbyd.classify.feature import Counts, learn_vocabulary
 from cubbyd.classify.local import MAX_REASONS, LocalClassifier
@@ -176,6 +177,8 @@ model = load_model(Path(sys.argv[1]), renderer=RENDERER_VERSION)
 print(LocalClassifier(model).classify([render_text("", "a fever")])[0].top)
 print(sorted({"sklearn", "scipy", "cubbyd.training"} & set(sys.modules)))
 """
-    ran = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", program, str(file)], capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
+    )
 
     assert ran.stdout.splitlines() == ["absence", "[]"]

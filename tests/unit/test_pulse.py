@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 import pytest
+from tests.patience import PATIENCE_SECONDS
 
 from cubbyd.config import Config
 from cubbyd.service.build import longest_step_seconds
@@ -125,7 +126,7 @@ def test_threads_that_report_at_once_lose_no_round_and_make_none_up(pulse: Pulse
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_SECONDS)
 
     assert dog.meals == rounds
 

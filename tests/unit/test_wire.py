@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from imapclient import IMAPClient
+from tests.patience import PATIENCE_SECONDS
 
 from cubbyd.mailbox import wire
 
@@ -41,7 +42,7 @@ class Script:
 
     def close(self) -> None:
         self._listener.close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_SECONDS)
 
 
 def connect(script: Script) -> IMAPClient:

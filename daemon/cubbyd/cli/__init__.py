@@ -37,6 +37,7 @@ COMMANDS = {
     "parse": "Show what cubbyd reads in mail files.",
     "redact": "Show mail files before and after masking: what would leave the building.",
     "status": "Show how each mailbox is doing.",
+    "digest": "Say what was filed in the last days and what needs a person, on the screen or as a mail.",
     "history": "Show what went where, and why.",
     "undo": "Take filed mail back to the inbox.",
     "retry": "Give quarantined mail another chance.",

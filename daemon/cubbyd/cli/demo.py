@@ -233,7 +233,7 @@ def _say_what_next(*, is_rehearsal: bool) -> None:
         return
     click.echo(
         "\nNext, with a real mailbox:\n"
-        "  1. copy config.example.toml to cubbyd.toml, and put your server and categories in\n"
+        "  1. cubbyd --config cubbyd.toml init asks for your server, and proposes categories from its folders\n"
         "  2. cubbyd train YOUR-EXAMPLES.jsonl --out cubbyd.model\n"
         "  3. cubbyd --config cubbyd.toml check\n"
         "  4. cubbyd --config cubbyd.toml run --once --observe, then cubbyd --config cubbyd.toml history"

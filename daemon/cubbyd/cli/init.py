@@ -241,10 +241,9 @@ def _ask_categories(questions: Questions, proposals: Proposals) -> tuple[Proposa
 def _password_file(login: Login) -> NewFile | None:
     from cubbyd.setup.draft import OWNER_ALONE, NewFile
 
-    file = login.answers.mailbox.password_file
-    if not login.keeps_password or file is None or login.password is None:
+    if login.keep_in is None or login.password is None:
         return None
-    return NewFile(file=file, content=login.password.get_secret_value() + "\n", mode=OWNER_ALONE)
+    return NewFile(file=login.keep_in, content=login.password.get_secret_value() + "\n", mode=OWNER_ALONE)
 
 
 # --- writing and saying ------------------------------------------------------------------------------------------------
@@ -254,7 +253,7 @@ def _write(target: Path, found: Found, password: NewFile | None) -> tuple[Path, 
     """Write the configuration, and the password where it was typed; all or nothing. Raises InputFileError."""
     from cubbyd.setup.draft import READABLE, NewFile, draft_config, place_files
 
-    text = draft_config(found.answers, found.categories, target.absolute().parent)
+    text = draft_config(found.answers, found.categories, target.absolute().parent, _model(target))
     others = (password,) if password else ()
     place_files(NewFile(file=target, content=text, mode=READABLE), *others)
     return (target, *(one.file for one in others))
@@ -280,7 +279,8 @@ def _say_categories(found: Found) -> None:
 def _say_end(target: Path, found: Found, files: tuple[Path, ...]) -> None:
     click.echo(f"Wrote {' and '.join(map(str, files))}: {len(found.categories)} categories.")
     if name := found.answers.mailbox.password_credential:
-        click.echo(f"The password is read from the credential {name}; it was not kept.")
+        kept = "" if len(files) > 1 else "; it was not kept"
+        click.echo(f"The password is read from the credential {name}{kept}.")
     if name := found.answers.mailbox.password_env:
         click.echo(f"The password is read from the environment variable {name}; it was not kept.")
     if found.answers.mailbox.oauth is not None:
@@ -304,11 +304,18 @@ def _say_action(action: FilingAction) -> str:
     return f'Mail is filed as soon as it runs: action = "{action}".'
 
 
+def _model(target: Path) -> Path:
+    """Say where the model goes: beside the configuration; for a service, into its state directory, where its user may write."""
+    from cubbyd.config.model import MODEL_NAME
+
+    return Path(os.environ.get("STATE_DIRECTORY") or target.absolute().parent) / MODEL_NAME
+
+
 def _next(target: Path, found: Found) -> list[str]:
     """Name the next commands, ready to be copied."""
     is_usual = target.absolute() in [file.absolute() for file in USUAL]
     call = "cubbyd" if is_usual else f"cubbyd --config {shlex.quote(str(target))}"
-    model = shlex.quote(str(target.absolute().parent / "cubbyd.model"))
+    model = shlex.quote(str(_model(target)))
     rest = [
         f"{call} dataset split examples.jsonl --80-20 --out sets",
         f"{call} train sets/train.jsonl --out {model}",

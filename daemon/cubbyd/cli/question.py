@@ -20,6 +20,9 @@ from cubbyd.setup.provider import advise
 PLACES: Final = ("file", "credential", "env")
 TOKENS: Final = "tokens"
 DEFAULT_NAME: Final = "office"
+CREDENTIAL_FILES: Final = "CUBBYD_CREDENTIAL_FILES"
+"""The variable in which the package's command for root says which file a unit hands over as which credential: NAME:FILE, one
+on a line, as in LoadCredential= (systemd.exec(5))."""
 
 Opened = TypeVar("Opened")
 
@@ -31,8 +34,8 @@ class Login:
     answers: Answers
     password: SecretStr | None
     """None where it logs in with tokens."""
-    keeps_password: bool = False
-    """Whether the password was typed and is to be kept in answers.mailbox.password_file."""
+    keep_in: Path | None = None
+    """The file for the password that was typed; None where it is in its place, or where that is no file of ours."""
     pastes: bool = False
     """Whether the browser that a person consents in is on another machine."""
 
@@ -104,25 +107,31 @@ class Questions:
         name = self.ask("Name of this mailbox in status and logs", known.get("name", DEFAULT_NAME))
         known["name"] = name
         values = {one: known[one] for one in ("host", "security", "port", "username", "ca_file") if one in known}
-        self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
-        self.say("environment variable (env). Or there is none: Microsoft and Google give tokens.")
-        place = self.ask(
-            "Read it from", known.get("place", TOKENS if advice else PLACES[0]), type=click.Choice([*PLACES, TOKENS])
-        )
-        known["place"] = place
+        place = known["place"] = self._ask_place(known.get("place", TOKENS if advice else None))
         if place == TOKENS:
             from cubbyd.cli.tokenquestion import ask_oauth, ask_paste
 
             oauth = ask_oauth(self, known, advice, self._folder)
             answers = _answers(name, values | {"oauth": oauth})
             return Login(answers=answers, password=None, pastes=ask_paste(self, oauth))
-        answers = _answers(name, values | {f"password_{place}": self._ask_key(place, name)})
+        key = self._ask_key(place, name)
+        answers = _answers(name, values | {f"password_{place}": key})
         password, is_typed = self._find_password(answers)
-        return Login(answers=answers, password=password, keeps_password=is_typed and place == "file")
+        file = credential_files(os.environ).get(key) if place == "credential" else answers.mailbox.password_file
+        return Login(answers=answers, password=password, keep_in=file if is_typed else None)
+
+    def _ask_place(self, usual: str | None) -> str:
+        """Ask in what kind of place the password is."""
+        self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
+        self.say("environment variable (env). Or there is none: Microsoft and Google give tokens.")
+        handed_over = PLACES[1] if credential_files(os.environ) else PLACES[0]
+        return self.ask("Read it from", usual or handed_over, type=click.Choice([*PLACES, TOKENS]))
 
     def _ask_key(self, place: str, name: str) -> str:
         """Ask where exactly cubbyd is to read the password from."""
-        default = {"file": str(self._folder / f"{name}.password"), "credential": name, "env": f"{name.upper()}_PASSWORD"}
+        handed_over = credential_files(os.environ)
+        credential = name if name in handed_over else next(iter(handed_over), name)
+        default = {"file": str(self._folder / f"{name}.password"), "credential": credential, "env": f"{name.upper()}_PASSWORD"}
         key = self.ask({"file": "Which file", "credential": "Which credential", "env": "Which variable"}[place], default[place])
         return str(Path(key).expanduser().absolute()) if place == "file" else key
 
@@ -160,6 +169,12 @@ def _is_in_place(answers: Answers, environment: Mapping[str, str]) -> bool:
     if mailbox.password_credential is not None:
         return (credentials_directory(environment) / mailbox.password_credential).exists()
     return mailbox.password_file is not None and mailbox.password_file.exists()
+
+
+def credential_files(environment: Mapping[str, str]) -> dict[str, Path]:
+    """Tell which credentials the service will be handed, and the file of each; empty where no unit was asked."""
+    lines = (line.partition(":") for line in environment.get(CREDENTIAL_FILES, "").splitlines())
+    return {name: Path(file) for name, _, file in lines if name and file.startswith("/")}
 
 
 def numbered(names: Sequence[str]) -> list[str]:

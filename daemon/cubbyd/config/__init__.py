@@ -28,6 +28,7 @@ from cubbyd.config.model import (
     StateSection,
     Unsure,
 )
+from cubbyd.config.monitoring import DigestSection, Every, HeartbeatSection, MetricsSection, Weekday
 from cubbyd.config.oauth import OAuthKind, OAuthSection, SaslMethod
 from cubbyd.config.rules import RuleSection, UrgentSection
 from cubbyd.config.secret import read_api_key, read_oauth_secret, read_password
@@ -38,11 +39,14 @@ __all__ = [
     "CategorySection",
     "ClassifierSection",
     "Config",
+    "DigestSection",
     "EmbeddingServerSection",
     "EmbeddingsSection",
     "EnsembleSection",
+    "Every",
     "FilingAction",
     "FilingSection",
+    "HeartbeatSection",
     "HierarchicalSection",
     "IfThenFails",
     "Labels",
@@ -51,6 +55,7 @@ __all__ = [
     "LogSection",
     "MailboxSection",
     "MemberSection",
+    "MetricsSection",
     "OAuthKind",
     "OAuthSection",
     "OpenAISection",
@@ -62,6 +67,7 @@ __all__ = [
     "StateSection",
     "Unsure",
     "UrgentSection",
+    "Weekday",
     "find_config",
     "load_config",
     "read_api_key",

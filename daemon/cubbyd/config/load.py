@@ -20,7 +20,10 @@ from cubbyd.errors import ConfigError, Problem
 LONGEST_FOUND = 60
 """Characters of a wrong value that an error shows."""
 
-SECRET_WORDS = ("password", "api_key", "base_url", "client_secret", "authority", "authorization_url", "token_url")
+SECRET_WORDS = (
+    *("password", "api_key", "base_url", "heartbeat.url"),
+    *("client_secret", "authority", "authorization_url", "token_url"),
+)
 """Keys whose value no error shows: a secret may have been put there; an address may hold one before its @."""
 
 PATH_KEYS = (("classifier", "model"), ("classifier", "calibration"), ("redaction", "roster_file"), ("state", "directory"))
@@ -41,7 +44,7 @@ def find_config(given: Path | None, environment: Mapping[str, str] | None = None
         if file.exists():
             return file
     looked = "looked for $CUBBYD_CONFIG, " + ", ".join(str(file) for file in usual)
-    allowed = f"no such file ({looked}); copy config.example.toml there, or give --config FILE"
+    allowed = f"no such file ({looked}); make one with `cubbyd init`, or give --config FILE"
     raise ConfigError(usual[0], (Problem(key="(file)", found="", allowed=allowed),))
 
 

@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from cubbyd.config.composite import CascadeSection, EnsembleSection, HierarchicalSection, Member, ShortlistSection
 from cubbyd.config.embeddings import EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
+from cubbyd.config.monitoring import DigestSection, Every, HeartbeatSection, MetricsSection
 from cubbyd.config.oauth import OAuthSection
 from cubbyd.config.rules import RuleSection, UrgentSection, refuse_odd_rules
 from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
@@ -299,6 +300,9 @@ class Config(BaseSettings):
     categories: tuple[CategorySection, ...]
     state: StateSection = Field(default_factory=StateSection)
     log: LogSection = LogSection()
+    metrics: MetricsSection = MetricsSection()
+    digest: DigestSection = DigestSection()
+    heartbeat: HeartbeatSection = HeartbeatSection()
 
     _file: Path = PrivateAttr(default=Path("cubbyd.toml"))
 
@@ -362,6 +366,12 @@ class Config(BaseSettings):
                     raise ValueError(f"filing.review_folder is the folder of category {category.id!r}; choose another")
         return self
 
+    @model_validator(mode="after")
+    def _digests_are_not_among_mail(self) -> Self:
+        if self.digest.every is not Every.NEVER and (problem := self.digest_problem):
+            raise ValueError(problem)
+        return self
+
     @property
     def taxonomy(self) -> Taxonomy:
         """The categories, as the program works with them; folders carry the prefix."""
@@ -386,6 +396,19 @@ class Config(BaseSettings):
     def review_folder(self) -> str:
         """The review folder, with the prefix."""
         return self.filing.path(self.filing.review_folder)
+
+    @property
+    def digest_folder(self) -> str:
+        """Where digests are put, with the prefix."""
+        return self.filing.path(self.digest.folder)
+
+    @property
+    def digest_problem(self) -> str:
+        """Why digests cannot be put where they are to go; empty where they can."""
+        taken = {folder.casefold() for folder in (*self.target_folders, *(box.inbox for box in self.mailboxes.values()))}
+        if self.digest_folder.casefold() in taken:
+            return f"digest.folder: mail is filed to {self.digest_folder!r}, or watched there; choose a folder of its own"
+        return ""
 
     @property
     def target_folders(self) -> tuple[str, ...]:

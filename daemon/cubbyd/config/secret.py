@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from cubbyd.config.hosted import OpenAISection
+from cubbyd.config.learned import LEARNED
 from cubbyd.config.model import MailboxSection, credentials_directory
 from cubbyd.config.oauth import OAuthKind, OAuthSection
 from cubbyd.errors import ConfigError, Problem, SecretHidden
@@ -99,10 +100,17 @@ def read_api_key(config_file: Path, section: OpenAISection, environment: Mapping
 
 
 def read_secret(config_file: Path, place: SecretPlace, environment: Mapping[str, str] | None = None) -> SecretStr:
-    """Read a secret from where the configuration says. Raises ConfigError that names the key, never the secret.
+    """Read a secret from where the configuration says, and keep it out of the log. Raises ConfigError that names the key.
 
-    It is a SecretHidden where systemd has handed the credential to another process of the service alone.
+    No error has the secret. It is a SecretHidden where systemd has handed the credential to another process of the service
+    alone.
     """
+    secret = _read(config_file, place, environment)
+    LEARNED.learn(secret)
+    return secret
+
+
+def _read(config_file: Path, place: SecretPlace, environment: Mapping[str, str] | None) -> SecretStr:
     environment = os.environ if environment is None else environment
     key = f"{place.table}.{place.prefix}"
     if place.variable:

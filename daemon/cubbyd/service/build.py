@@ -14,9 +14,12 @@ from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock
 from cubbyd.config import Config
 from cubbyd.filing import Filer, rules_of
-from cubbyd.journal import Journal
+from cubbyd.journal import Journal, Record
+from cubbyd.lifecycle import State
 from cubbyd.mailbox import Account, open_mailbox
 from cubbyd.service.account import make_account
+from cubbyd.service.observer import Nobody, ObservedClassifier, Observer
+from cubbyd.service.postman import Postman
 from cubbyd.service.pulse import Beat
 from cubbyd.service.worker import Worker
 from cubbyd.taxonomy import CategoryId
@@ -42,6 +45,10 @@ def longest_step_seconds(config: Config) -> float:
     servers = (config.classifier.openai, embeddings.server if embeddings else None)
     asked = [server.patience_seconds for server in servers if server]
     return float(max(slowest, sum(asked)))
+
+
+def _tell(observer: Observer, mailbox: str, record: Record, to: State, is_old: bool) -> None:  # noqa: FBT001
+    observer.mail_became(mailbox, record, to, is_old=is_old)
 
 
 def _unheard() -> None:
@@ -72,7 +79,7 @@ def accounts_of(config_file: Path, config: Config) -> list[Account]:
     return [make_account(config_file, name, section, config.state.directory) for name, section in config.mailboxes.items()]
 
 
-def build_workers(
+def build_workers(  # noqa: PLR0913  (the parts, each with its name)
     config: Config,
     accounts: list[Account],
     *,
@@ -82,9 +89,15 @@ def build_workers(
     observe: bool,
     should_stop: Callable[[], bool],
     beats: Mapping[str, Beat] = MappingProxyType({}),
+    observer: Observer | None = None,
 ) -> list[Worker]:
-    """Make a worker for each mailbox; they share the journal and the classifier, and report their progress to their `beats`."""
+    """Make a worker for each mailbox; they share the journal and the classifier, and report their progress to their `beats`.
+
+    The observer hears of each mail, each pass and each answer.
+    """
     rules = rules_of(config, observe=observe, thresholds=_measured_thresholds(config, classifier))
+    observer = observer or Nobody()
+    watched = ObservedClassifier(classifier, observer, clock)
     return [
         Worker(
             name=account.name,
@@ -94,11 +107,14 @@ def build_workers(
                 inbox=account.section.inbox,
                 rules=rules,
                 journal=journal,
-                classifier=classifier,
+                classifier=watched,
                 clock=clock,
                 should_stop=should_stop,
                 progress=beats.get(account.name, _unheard),
+                noted=partial(_tell, observer, account.name),
             ),
+            observer=observer,
+            postman=None if rules.observe else Postman(account.name, config, journal, clock),
             journal=journal,
             clock=clock,
         )

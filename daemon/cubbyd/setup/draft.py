@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from cubbyd.config import FilingAction, MailboxSection, OAuthSection, Security, load_config
+from cubbyd.config.model import MODEL_NAME
 from cubbyd.errors import InputFileError
 from cubbyd.setup.answer import Answers
 from cubbyd.setup.proposal import Proposal
@@ -34,12 +35,6 @@ _HEAD: Final = (
     "# Written by cubbyd init; config.example.toml shows every key. Relative paths count from the folder of this file.\n"
     "# No password belongs in it."
 )
-_CLASSIFIER: Final = (
-    "[classifier]\n"
-    'kind = "local"                       # on this machine; nothing leaves the building. Others: docs/classifiers.md\n'
-    'model = "cubbyd.model"               # made by: cubbyd train examples.jsonl --out cubbyd.model\n'
-    "threshold = 0.5                      # 0 to 1; mail below it is held for people"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +46,16 @@ class NewFile:
     mode: int
 
 
-def draft_config(answers: Answers, categories: Sequence[Proposal], folder: Path) -> str:
-    """Give the text of a configuration that lies in `folder`. No secret is in it."""
+def draft_config(answers: Answers, categories: Sequence[Proposal], folder: Path, model: Path | None = None) -> str:
+    """Give the text of a configuration that lies in `folder`. No secret is in it.
+
+    `model` is where training will put the model; else beside the configuration.
+    """
     parts = [
         _HEAD,
         _draft_mailbox(answers, folder),
         _draft_filing(answers),
-        _CLASSIFIER,
+        _draft_classifier(model or folder / MODEL_NAME, folder),
     ]
     if answers.state_directory is not None:
         parts.append(f"[state]\ndirectory = {_text(str(answers.state_directory.absolute()))}")
@@ -116,6 +114,16 @@ def _draft_filing(answers: Answers) -> str:
         'unsure = "stay"                      # mail below the threshold stays in the inbox; "review": goes to a folder\n'
         'backlog = "ignore"                   # mail that is there before the first start is left alone; "file": it is filed,\n'
         "                                     # newest first; a number, such as 7: only what came in so many days before"
+    )
+
+
+def _draft_classifier(model: Path, folder: Path) -> str:
+    near = _text(_near(model, folder))
+    return (
+        "[classifier]\n"
+        'kind = "local"                       # on this machine; nothing leaves the building. Others: docs/classifiers.md\n'
+        f"model = {near:<28} # made by: cubbyd train examples.jsonl --out {MODEL_NAME}\n"
+        "threshold = 0.5                      # 0 to 1; mail below it is held for people"
     )
 
 
