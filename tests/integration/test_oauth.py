@@ -18,7 +18,7 @@ from cubbyd.config import MailboxSection
 from cubbyd.errors import ConfigError, LoginEnded, LoginRefused, MailboxUnavailable
 from cubbyd.mailbox import Account
 from cubbyd.oauth import BrowserProvider, DeviceCode, DeviceProvider, Grant, Tokens, open_tokens
-from cubbyd.service.account import ends_of
+from cubbyd.service.account import login_ends
 from cubbyd.testing import HandClock
 
 CONFIG = Path("cubbyd.toml")
@@ -205,6 +205,9 @@ def test_a_certificate_logs_an_app_in_and_tells_when_it_ends(provider: Provider,
 
     source = tokens(provider, "microsoft-app", tmp_path, certificate_file=file)
 
+    account = Account(name="office", section=section(provider, "microsoft-app", certificate_file=file), tokens=source)
+    without = Account(name="kitchen", section=account.section, password=SecretStr("x"))
+    assert login_ends([account, without]) == {"office": source.credential_ends_at}, "known before anybody was asked"
     assert source.token().get_secret_value()
     assert source.credential_ends_at is not None
     assert timedelta(days=29) < source.credential_ends_at - datetime.now(UTC) < timedelta(days=31)

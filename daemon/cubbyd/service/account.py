@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
@@ -24,7 +24,10 @@ def account_of(config: Config, name: str) -> Account:
     return make_account(config.file, name, config.mailboxes[name], config.state.directory)
 
 
-def ends_of(accounts: Iterable[Account]) -> Mapping[str, datetime]:
-    """Tell, by mailbox, when a login ends for good and a person has to act; one of which nobody knows that is left out."""
-    known = ((account.name, account.tokens.credential_ends_at) for account in accounts if account.tokens is not None)
-    return {name: moment for name, moment in known if moment is not None}
+def login_ends(accounts: Iterable[Account]) -> dict[str, datetime]:
+    """Tell by mailbox when a login ends for good and a person has to act, where that is known: a metric warns of it.
+
+    A token's own end is none: it is renewed when it is next needed.
+    """
+    known = {account.name: account.tokens.credential_ends_at for account in accounts if account.tokens}
+    return {name: moment for name, moment in known.items() if moment}

@@ -28,7 +28,7 @@ from cubbyd.config import Config, DigestSection, Every, load_config
 from cubbyd.errors import ConfigError, CubbydError, Problem
 from cubbyd.journal import Journal, open_database, state_lock
 from cubbyd.mailbox import Account, IdleWatcher
-from cubbyd.service.account import ends_of
+from cubbyd.service.account import login_ends
 from cubbyd.service.build import accounts_of, build_workers, load_classifier, longest_step_seconds
 from cubbyd.service.headline import headline
 from cubbyd.service.monitor import Monitor
@@ -199,7 +199,7 @@ class Daemon:
         seconds = self._watchdog_seconds(config)
         self._pulse = Pulse(watchdog_seconds=seconds, feed=self._manager.alive, clock=self._clock)
         self._accounts: list[Account] = []
-        self._monitor = Monitor(config, self._clock, lambda: ends_of(self._accounts))
+        self._monitor = Monitor(config, self._clock, lambda: login_ends(self._accounts))
         self._told, self._refusal = "", ""
         self._allowed_seconds = self._manager.watchdog_seconds
         self._stop, self._reload, self._wake = threading.Event(), threading.Event(), threading.Event()
