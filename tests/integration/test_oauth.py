@@ -215,7 +215,7 @@ def test_a_certificate_logs_an_app_in_and_tells_when_it_ends(provider: Provider,
         Account(name="office", section=section(provider, "microsoft-app"), tokens=source),
         Account(name="kitchen", section=section(provider, "microsoft-app"), password=SecretStr("lettuce")),
     ]
-    assert ends_of(accounts) == {"office": source.credential_ends_at}, "the metrics tell it"
+    assert login_ends(accounts) == {"office": source.credential_ends_at}, "the metrics tell it"
 
 
 def test_a_login_of_a_google_project_in_testing_tells_when_it_ends(provider: Provider, tmp_path: Path) -> None:

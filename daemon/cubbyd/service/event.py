@@ -51,7 +51,8 @@ _SERVICE: Final = (
     _event(
         "pass failed",
         "mailbox kind error",
-        "the pass broke off; tried again after 5 s, doubling up to 10 min; after a refused login after 15 min",
+        "the pass broke off; tried again after 5 s at most, doubling up to 10 min, not before the time that the server names, "
+        "and after a refused login not before 15 min",
         "where it stays: [runbook.md](runbook.md) by what `error` says",
         level="error",
     ),
