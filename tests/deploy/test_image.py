@@ -133,7 +133,7 @@ def test_a_confined_container_files_two_mails_is_healthy_and_stops_at_once(
     eventually(lambda: "Billing" in office.folders() and "INBOX" not in office.folders())
     assert office.folders() == {"Absence": ["Emma is ill today"], "Billing": ["the invoice for Noah is wrong"]}
 
-    assert office.inside("cubbyd", "status", "--health") == "Mail is filed, and none waits too long.\n"
+    assert office.inside("cubbyd", "status", "--check") == "Mail is filed, and none waits too long.\n"
     assert store.podman_code("healthcheck", "run", "cubbyd") == 0
     kept = {file: file.stat() for file in office.state.rglob("*")}
     assert {file.name for file in kept} >= {"cubbyd.sqlite", "cubbyd.model"}
