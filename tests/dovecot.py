@@ -134,6 +134,7 @@ mail_max_userip_connections = 200
 mail_location = {self._layout.location}
 passdb {{
   driver = static
+  mechanisms = plain login
   args = password={PASSWORD}
 }}
 userdb {{

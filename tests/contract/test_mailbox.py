@@ -18,6 +18,7 @@ from cubbyd.config import MailboxSection
 from cubbyd.demo.server import embedded_server
 from cubbyd.errors import CommandRefused
 from cubbyd.mailbox import Account, Mailbox, open_mailbox, session
+from cubbyd.message.identity import fingerprint
 from cubbyd.testing import FakeServer
 
 INBOX = "INBOX"
@@ -339,3 +340,25 @@ def test_a_keyword_cannot_be_taken_off_where_the_folder_was_opened_read_only(rig
     mailbox.select(INBOX, read_only=True)
     with pytest.raises(CommandRefused):
         mailbox.remove_keyword(mailbox.all_uids(), "cubbyd-absence")
+
+
+def test_a_mail_of_our_own_is_put_into_a_folder_unread_and_found_there_by_its_identity(rig: Rig) -> None:
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    mailbox.ensure_folder("Digest")
+    before = mailbox.status("Digest")
+    raw = mail("our own")
+    mailbox.append("Digest", raw, RECEIVED)
+    assert before is not None
+    found = mailbox.fingerprints("Digest", before.uidnext or 1)
+    assert list(found.values()) == [fingerprint(raw, RECEIVED.isoformat())]
+    assert mailbox.all_uids() == [], "the folder that was open still is"
+    mailbox.select(mailbox.name_on_server("Digest"), read_only=True)
+    assert "\\seen" not in mailbox.flags(list(found))[next(iter(found))]
+
+
+def test_a_mail_cannot_be_put_into_a_folder_that_is_not_there(rig: Rig) -> None:
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    with pytest.raises(CommandRefused):
+        mailbox.append("Nowhere", mail("our own"), RECEIVED)

@@ -15,8 +15,10 @@ from cubbyd.config import Security, read_password
 from cubbyd.config.model import credentials_directory
 from cubbyd.errors import ConfigError, CubbydError, InsecureConnection, MailboxError
 from cubbyd.setup.answer import Answers, make_mailbox
+from cubbyd.setup.provider import advise
 
 PLACES: Final = ("file", "credential", "env")
+TOKENS: Final = "tokens"
 DEFAULT_NAME: Final = "office"
 CREDENTIAL_FILES: Final = "CUBBYD_CREDENTIAL_FILES"
 """The variable in which the package's command for root says which file a unit hands over as which credential: NAME:FILE, one
@@ -30,9 +32,12 @@ class Login:
     """What a person answered about the login, and the password, which goes into no configuration."""
 
     answers: Answers
-    password: SecretStr
-    keep_in: Path | None
+    password: SecretStr | None
+    """None where it logs in with tokens."""
+    keep_in: Path | None = None
     """The file for the password that was typed; None where it is in its place, or where that is no file of ours."""
+    pastes: bool = False
+    """Whether the browser that a person consents in is on another machine."""
 
 
 class Questions:
@@ -88,6 +93,9 @@ class Questions:
     def _ask_login(self, known: dict[str, Any]) -> Login:
         """Ask for all of it, with the last answers as defaults. Raises ConfigError for what cannot be."""
         known["host"] = self.ask("IMAP server", known.get("host"))
+        advice = advise(known["host"])
+        if advice is not None:
+            self.say(advice.sentence)
         security = self.ask(
             "Security", known.get("security", "tls"), type=click.Choice([str(one) for one in Security]), show_choices=True
         )
@@ -97,26 +105,32 @@ class Questions:
         known["port"] = int(self.ask("Port", str(port), type=click.IntRange(1, 65_535)))
         known["username"] = self.ask("User name", known.get("username"))
         name = self.ask("Name of this mailbox in status and logs", known.get("name", DEFAULT_NAME))
-        place, key = self._ask_place(name, known)
-        values = {one: known[one] for one in ("host", "security", "port", "username", "ca_file") if one in known}
-        answers = _answers(name, values | {f"password_{place}": key})
         known["name"] = name
+        values = {one: known[one] for one in ("host", "security", "port", "username", "ca_file") if one in known}
+        self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
+        self.say("environment variable (env). Or there is none: Microsoft and Google give tokens.")
+        usual = TOKENS if advice else PLACES[1 if credential_files(os.environ) else 0]
+        place = self.ask("Read it from", known.get("place", usual), type=click.Choice([*PLACES, TOKENS]))
+        known["place"] = place
+        if place == TOKENS:
+            from cubbyd.cli.tokenquestion import ask_oauth, ask_paste
+
+            oauth = ask_oauth(self, known, advice, self._folder)
+            answers = _answers(name, values | {"oauth": oauth})
+            return Login(answers=answers, password=None, pastes=ask_paste(self, oauth))
+        key = self._ask_key(place, name)
+        answers = _answers(name, values | {f"password_{place}": key})
         password, is_typed = self._find_password(answers)
         file = credential_files(os.environ).get(key) if place == "credential" else answers.mailbox.password_file
         return Login(answers=answers, password=password, keep_in=file if is_typed else None)
 
-    def _ask_place(self, name: str, known: dict[str, Any]) -> tuple[str, str]:
-        """Ask where cubbyd is to read the password from."""
-        self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
-        self.say("environment variable (env).")
+    def _ask_key(self, place: str, name: str) -> str:
+        """Ask where exactly cubbyd is to read the password from."""
         handed_over = credential_files(os.environ)
-        usual = PLACES[1] if handed_over else PLACES[0]
-        place = self.ask("Read it from", known.get("place", usual), type=click.Choice(PLACES))
         credential = name if name in handed_over else next(iter(handed_over), name)
         default = {"file": str(self._folder / f"{name}.password"), "credential": credential, "env": f"{name.upper()}_PASSWORD"}
         key = self.ask({"file": "Which file", "credential": "Which credential", "env": "Which variable"}[place], default[place])
-        known["place"] = place
-        return place, str(Path(key).expanduser().absolute()) if place == "file" else key
+        return str(Path(key).expanduser().absolute()) if place == "file" else key
 
     def _find_password(self, answers: Answers) -> tuple[SecretStr, bool]:
         """Read the password from its place, or have it typed where there is nothing yet; tell whether it was typed."""

@@ -282,6 +282,12 @@ class ImapMailbox:
 
     # --- effects -----------------------------------------------------------------------------------------------------
 
+    def append(self, folder: str, content: bytes, received_at: datetime) -> None:
+        """APPEND without flags (RFC 9051, 6.3.12)."""
+        name = self._names.on_server(folder)
+        with self._doing(f"putting a mail into {folder}"):
+            self._client.append(name, content, (), received_at)
+
     def _writable(self) -> None:
         """Refuse to touch a folder that was opened read-only: Dovecot would say OK to a MOVE there, and copy."""
         if self._selected is None or self._selected[1]:

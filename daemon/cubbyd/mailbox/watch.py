@@ -13,7 +13,7 @@ from contextlib import suppress
 
 from imapclient import IMAPClient
 
-from cubbyd.errors import LoginRefused, MailboxError
+from cubbyd.errors import LoginEnded, LoginRefused, MailboxError
 from cubbyd.mailbox import wire
 from cubbyd.mailbox.border import ours
 from cubbyd.mailbox.connect import Account, capabilities_of, connect
@@ -62,7 +62,7 @@ class IdleWatcher(threading.Thread):
                 if self._stopping.is_set():
                     return
                 self._report(str(error))
-                is_refused = isinstance(error, LoginRefused)
+                is_refused = isinstance(error, LoginRefused) and not isinstance(error, LoginEnded)
                 jitter = random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
                 self._stopping.wait(LOGIN_PAUSE_SECONDS if is_refused else pause * jitter)
                 pause = min(pause * 2, LONGEST_PAUSE_SECONDS)

@@ -13,11 +13,13 @@ from contextlib import suppress
 import structlog
 
 from cubbyd.clock import Clock
-from cubbyd.errors import CubbydError, LoginRefused, MailboxError, MailboxUnavailable, StateError
+from cubbyd.errors import CubbydError, LoginEnded, LoginRefused, MailboxError, MailboxUnavailable, StateError
 from cubbyd.filing import Filer, PassReport
 from cubbyd.journal import Journal
 from cubbyd.mailbox import Mailbox
 from cubbyd.service.headline import Standing
+from cubbyd.service.observer import Nobody, Observer
+from cubbyd.service.postman import Postman, try_to_send
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 
@@ -26,6 +28,9 @@ LONGEST_PAUSE_SECONDS = 600.0
 LOGIN_PAUSE_SECONDS = 900.0
 """After a refused login: fewer than five tries an hour, which no lock-out rule that we know of counts."""
 
+LOGIN_ENDED_PAUSE_SECONDS = 15.0
+"""Where a person has to run `cubbyd login`: nobody is asked before that, so it costs nothing to look whether it was done."""
+
 FULL_SCAN_SECONDS = 86_400.0
 """How often the whole inbox is compared with the record: the safety net under the watermark."""
 
@@ -33,10 +38,21 @@ FULL_SCAN_SECONDS = 86_400.0
 class Worker:
     """Does the passes of one mailbox, in the thread that calls it."""
 
-    def __init__(self, *, name: str, open_mailbox: Callable[[], Mailbox], filer: Filer, journal: Journal, clock: Clock) -> None:
-        """Take the parts; nothing is connected yet."""
+    def __init__(
+        self,
+        *,
+        name: str,
+        open_mailbox: Callable[[], Mailbox],
+        filer: Filer,
+        journal: Journal,
+        clock: Clock,
+        observer: Observer | None = None,
+        postman: Postman | None = None,
+    ) -> None:
+        """Take the parts; nothing is connected yet. The observer hears how each pass went, the postman sends digests."""
         self.name = name
         self._open, self._filer, self._journal, self._clock = open_mailbox, filer, journal, clock
+        self._observer, self._postman = observer or Nobody(), postman
         self._mailbox: Mailbox | None = None
         self._next_full_scan = clock.monotonic()
         self._failures = 0
@@ -46,19 +62,30 @@ class Worker:
 
     def run_pass(self) -> PassReport:
         """Do one pass and put its outcome on record. Raises CubbydError where it broke off, and says when to try again."""
+        begun = self._clock.monotonic()
         try:
             self._journal.poll_started(self.name, self._clock.now())
             report = self._pass()
         except CubbydError as error:
+            self._observer.pass_ended(self.name, self._clock.monotonic() - begun, [error])
             self._failed(error)
             raise
+        self._observer.pass_ended(self.name, self._clock.monotonic() - begun, report.problems)
         self._failures = 0
         self.standing.add(report)
         if report.problems:
             self._journal.poll_failed(self.name, str(report.problems[0]), self._clock.now())
         elif not report.was_stopped:
             self._journal.poll_succeeded(self.name, self._clock.now())
+        if not report.was_stopped:
+            self._send_digest()
         return report
+
+    def _send_digest(self) -> None:
+        if self._postman is None or self._mailbox is None:
+            return
+        if isinstance(try_to_send(self._postman, self.name, self._mailbox), MailboxUnavailable):
+            self.disconnect()
 
     def _pass(self) -> PassReport:
         if self._mailbox is None:
@@ -75,7 +102,9 @@ class Worker:
         if isinstance(error, MailboxError | StateError):
             self.disconnect()
         pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_SECONDS)
-        if isinstance(error, LoginRefused):
+        if isinstance(error, LoginEnded):
+            pause = LOGIN_ENDED_PAUSE_SECONDS
+        elif isinstance(error, LoginRefused):
             pause = LOGIN_PAUSE_SECONDS
         elif isinstance(error, MailboxUnavailable) and error.retry_after_seconds:
             pause = max(pause, error.retry_after_seconds)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cubbyd.config import FilingAction, MailboxSection, Security, load_config
+from cubbyd.config import FilingAction, MailboxSection, OAuthSection, Security, load_config
 from cubbyd.config.model import MODEL_NAME
 from cubbyd.errors import InputFileError
 from cubbyd.setup.answer import Answers
@@ -70,11 +70,9 @@ def draft_config(answers: Answers, categories: Sequence[Proposal], folder: Path,
 def _draft_mailbox(answers: Answers, folder: Path) -> str:
     mailbox = answers.mailbox
     lines = [f"[mailboxes.{answers.name}]", f"host = {_text(mailbox.host)}", f"port = {mailbox.effective_port}"]
-    lines += [
-        f"security = {_text(mailbox.security)}",
-        f"username = {_text(mailbox.username)}",
-        _draft_password(mailbox, folder),
-    ]
+    lines += [f"security = {_text(mailbox.security)}", f"username = {_text(mailbox.username)}"]
+    if mailbox.oauth is None:
+        lines.append(_draft_password(mailbox, folder))
     if mailbox.ca_file is not None:
         lines.append(f"ca_file = {_text(_near(mailbox.ca_file, folder))}")
     if mailbox.security is Security.PLAIN and mailbox.allow_plain_to_remote_host:
@@ -82,7 +80,21 @@ def _draft_mailbox(answers: Answers, folder: Path) -> str:
     lines += [f"inbox = {_text(mailbox.inbox)}", f"poll_seconds = {mailbox.poll_seconds}"]
     lines += [] if mailbox.idle else ["idle = false"]
     lines += [f"{key} = {getattr(mailbox, key)}" for key in TIMEOUTS if key in mailbox.model_fields_set]
+    if mailbox.oauth is not None:
+        lines += ["", f"[mailboxes.{answers.name}.oauth]   # docs/login.md", *_draft_oauth(mailbox.oauth, folder)]
     return "\n".join(lines)
+
+
+def _draft_oauth(oauth: OAuthSection, folder: Path) -> Iterator[str]:
+    """Write what was given, and no default."""
+    for key in OAuthSection.model_fields:
+        value = getattr(oauth, key)
+        if key not in oauth.model_fields_set or value is None:
+            continue
+        if isinstance(value, int):
+            yield f"{key} = {value}"
+        else:
+            yield f"{key} = {_text(_near(value, folder) if isinstance(value, Path) else value)}"
 
 
 def _draft_password(mailbox: MailboxSection, folder: Path) -> str:
