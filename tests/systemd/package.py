@@ -155,6 +155,9 @@ def test_enabled_and_started_it_files_two_mails_over_tls(server: Dovecot) -> Non
 
 
 def test_at_a_terminal_init_keeps_the_password_of_a_facility_where_its_unit_takes_it_from(server: Dovecot) -> None:
+    tokens = Path("/var/lib/cubbyd-nord/tokens/office.json")  # where init keeps those of a login that has no password
+    tokens.parent.mkdir(parents=True)
+    tokens.touch(mode=0o600)
     person = Terminal(AT_HOME, "@nord", "init", command=["cubbyd"])
     for question, keys in (
         ("IMAP server", "localhost"),
@@ -177,7 +180,8 @@ def test_at_a_terminal_init_keeps_the_password_of_a_facility_where_its_unit_take
     password = ETC / "nord.password"
     assert (password.read_text(), password.stat().st_mode & 0o777, password.stat().st_uid) == (f"{PASSWORD}\n", 0o600, 0)
     assert "login: accepted" in cubbyd("--config", "/etc/cubbyd/nord.toml", "check", code=78)
-    assert Path("/var/lib/private/cubbyd-nord").is_dir(), "it looked as the user of that facility"
+    assert tokens.resolve().is_relative_to("/var/lib/private/cubbyd-nord"), "it looked as the user of that facility"
+    assert tokens.stat().st_uid != 0, "and what root had kept became that user's"
 
 
 def test_an_undo_waits_for_the_daemon_to_stop(server: Dovecot) -> None:

@@ -109,8 +109,8 @@ class Questions:
         values = {one: known[one] for one in ("host", "security", "port", "username", "ca_file") if one in known}
         self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
         self.say("environment variable (env). Or there is none: Microsoft and Google give tokens.")
-        usual = TOKENS if advice else PLACES[1 if credential_files(os.environ) else 0]
-        place = self.ask("Read it from", known.get("place", usual), type=click.Choice([*PLACES, TOKENS]))
+        usual_place = TOKENS if advice else PLACES[1 if credential_files(os.environ) else 0]
+        place = self.ask("Read it from", known.get("place", usual_place), type=click.Choice([*PLACES, TOKENS]))
         known["place"] = place
         if place == TOKENS:
             from cubbyd.cli.tokenquestion import ask_oauth, ask_paste
