@@ -85,6 +85,11 @@ class Dovecot:
         raise RuntimeError(f"Dovecot did not start: {log.read_text() if log.exists() else 'no log'}")
 
     @property
+    def prefix(self) -> str:
+        """What every folder's name begins with, but the inbox's."""
+        return self._layout.prefix
+
+    @property
     def group(self) -> int:
         """The process group of the server and its sessions."""
         assert self._process is not None

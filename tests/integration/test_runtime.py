@@ -12,17 +12,17 @@ import pytest
 from tests.contract.test_mailbox import account
 from tests.dovecot import free_port
 from tests.mail import RECEIVED, mail
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, eventually
 from tests.rig import Office, words_classifier
 
-from cubbyd.clock import SystemClock
+from cubbyd.clock import Clock, SystemClock
 from cubbyd.config import Config
 from cubbyd.errors import LoginRefused, MailboxUnavailable
 from cubbyd.filing import Filer, PassReport
 from cubbyd.journal import Journal, open_database
-from cubbyd.mailbox import Mailbox
+from cubbyd.mailbox import Mailbox, Pauses
 from cubbyd.service.daemon import Runtime
-from cubbyd.service.worker import LOGIN_PAUSE_SECONDS, Worker, WorkerThread
+from cubbyd.service.worker import PAUSES, Worker, WorkerThread
 from cubbyd.testing import FakeServer, HandClock
 
 
@@ -118,8 +118,10 @@ def test_many_wakes_during_a_pass_make_one_more_and_none_at_the_same_time(journa
     assert not filer.overlapped
 
 
-def worker_with(journal: Journal, clock: HandClock, connect: list[BaseException | FakeServer], tmp_path: Path) -> Worker:
-    """A worker whose attempts to connect end as listed."""
+def worker_with(
+    journal: Journal, clock: Clock, connect: list[BaseException | FakeServer], tmp_path: Path, *, lot: float = 1.0
+) -> Worker:
+    """A worker whose attempts to connect end as listed; its lot is drawn."""
 
     def open_mailbox() -> Mailbox:
         outcome = connect.pop(0)
@@ -128,7 +130,7 @@ def worker_with(journal: Journal, clock: HandClock, connect: list[BaseException 
         return outcome.connect()
 
     filer: Filer = Office(state=tmp_path / "unused", connect=open_mailbox, clock=clock).filer(journal)
-    return Worker(name="office", open_mailbox=open_mailbox, filer=filer, journal=journal, clock=clock)
+    return Worker(name="office", open_mailbox=open_mailbox, filer=filer, journal=journal, clock=clock, draw=lambda: lot)
 
 
 def test_a_failing_mailbox_is_tried_again_with_growing_pauses_and_a_success_ends_them(journal: Journal, tmp_path: Path) -> None:
@@ -153,18 +155,35 @@ def test_a_failing_mailbox_is_tried_again_with_growing_pauses_and_a_success_ends
 
 def test_a_refused_login_is_not_hammered(journal: Journal, tmp_path: Path) -> None:
     clock = HandClock()
-    worker = worker_with(journal, clock, [LoginRefused("no")], tmp_path)
+    worker = worker_with(journal, clock, [LoginRefused("no")], tmp_path, lot=0.0)
     with pytest.raises(LoginRefused):
         worker.run_pass()
-    assert worker.not_before - clock.monotonic() == LOGIN_PAUSE_SECONDS
+    assert worker.not_before - clock.monotonic() == PAUSES.login_seconds
 
 
 def test_a_server_that_asks_for_a_pause_gets_it(journal: Journal, tmp_path: Path) -> None:
     clock = HandClock()
-    worker = worker_with(journal, clock, [MailboxUnavailable("throttled", retry_after_seconds=300)], tmp_path)
+    worker = worker_with(journal, clock, [MailboxUnavailable("throttled", retry_after_seconds=300)], tmp_path, lot=0.0)
     with pytest.raises(MailboxUnavailable):
         worker.run_pass()
     assert worker.not_before - clock.monotonic() == 300
+
+
+def test_a_pass_that_broke_off_is_tried_again_without_waiting_for_the_next_poll(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cubbyd.service.worker.PAUSES", Pauses(longest_seconds=0.2, login_seconds=0.2))
+    server, clock, stopping = FakeServer(), SystemClock(), threading.Event()
+    server.deliver(mail("ill"), RECEIVED)
+    worker = worker_with(journal, clock, [MailboxUnavailable("down"), MailboxUnavailable("down"), server], tmp_path)
+    thread = WorkerThread(worker, clock, stopping)
+    thread.start()
+    thread.wake()
+    eventually(lambda: "Absence" in server.folders)
+    stopping.set()
+    thread.wake()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_healthy_connection_is_kept_between_passes(journal: Journal, tmp_path: Path) -> None:

@@ -107,11 +107,7 @@ class Questions:
         name = self.ask("Name of this mailbox in status and logs", known.get("name", DEFAULT_NAME))
         known["name"] = name
         values = {one: known[one] for one in ("host", "security", "port", "username", "ca_file") if one in known}
-        self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
-        self.say("environment variable (env). Or there is none: Microsoft and Google give tokens.")
-        usual_place = TOKENS if advice else PLACES[1 if credential_files(os.environ) else 0]
-        place = self.ask("Read it from", known.get("place", usual_place), type=click.Choice([*PLACES, TOKENS]))
-        known["place"] = place
+        place = known["place"] = self._ask_place(known.get("place", TOKENS if advice else None))
         if place == TOKENS:
             from cubbyd.cli.tokenquestion import ask_oauth, ask_paste
 
@@ -123,6 +119,13 @@ class Questions:
         password, is_typed = self._find_password(answers)
         file = credential_files(os.environ).get(key) if place == "credential" else answers.mailbox.password_file
         return Login(answers=answers, password=password, keep_in=file if is_typed else None)
+
+    def _ask_place(self, usual: str | None) -> str:
+        """Ask in what kind of place the password is."""
+        self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
+        self.say("environment variable (env). Or there is none: Microsoft and Google give tokens.")
+        handed_over = PLACES[1] if credential_files(os.environ) else PLACES[0]
+        return self.ask("Read it from", usual or handed_over, type=click.Choice([*PLACES, TOKENS]))
 
     def _ask_key(self, place: str, name: str) -> str:
         """Ask where exactly cubbyd is to read the password from."""

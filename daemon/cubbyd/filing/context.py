@@ -93,6 +93,10 @@ class PassContext:
         level = logging.WARNING if error else logging.INFO
         log.log(level, f"mail {to}", **{key: value for key, value in details.items() if value is not None})  # noqa: G004
 
+    def remark_dropped(self, keyword: str) -> None:
+        """Log that the server says OK to a keyword and does not keep it, for mail that goes to its folder all the same."""
+        log.warning("keyword is not kept", mailbox=self.name, keyword=keyword)
+
     def problem(self, error: CubbydError) -> None:
         """Remember what went wrong; the pass goes on with other mail."""
         self.report.problems.append(error)

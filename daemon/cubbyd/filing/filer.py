@@ -47,8 +47,11 @@ class Filer:
         """Do one pass over an open connection.
 
         With full_scan, compare the whole inbox with the record, so that a mail below the watermark is found too.
+        Nothing is touched where a stop was asked for before it begins: another may be at work on the mailbox by now.
         Raises MailboxError's kinds; the journal then knows what was in hand, and the next pass settles it.
         """
+        if self._should_stop():
+            return PassReport(was_stopped=True)
         begun = UndoContext(name=self._name, inbox=self._inbox, mailbox=mailbox, journal=self._journal, clock=self._clock)
         if not self._rules.observe:
             finish(begun)

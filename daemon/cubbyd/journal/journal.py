@@ -7,8 +7,10 @@ that the life cycle does not allow raises IllegalTransition and changes nothing.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -41,10 +43,20 @@ class Journal:
         """What reports ask."""
         self.digests = DigestBook(engine)
         """Which digests were sent."""
+        self._turn = Lock()
 
     def close(self) -> None:
         """Give the database back."""
         self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """Begin a transaction that writes; the mailboxes' threads take turns.
+
+        SQLite lets one write at a time too, but has no queue: of fifty that try again and again, some wait until they fail.
+        """
+        with self._turn, self._engine.begin() as connection:
+            yield connection
 
     # --- finding mail ------------------------------------------------------------------------------------------------
 
@@ -55,7 +67,7 @@ class Journal:
         is found again by its fingerprint, and what was there before must be told from what is new once more (`begin`).
         """
         here = folder.c.mailbox == mailbox, folder.c.folder == name
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             row = connection.execute(sa.select(*MARK).where(*here)).mappings().one_or_none()
             if row is not None and row["uidvalidity"] == uidvalidity:
                 return Mark(**row)
@@ -81,7 +93,7 @@ class Journal:
 
     def begin(self, mailbox: str, name: str, *, backlog_uid: int, total: int) -> None:
         """Put on record up to which UID an inbox held old mail when it was opened, and how many; what is read next is above."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 folder.update()
                 .where(folder.c.mailbox == mailbox, folder.c.folder == name)
@@ -96,7 +108,7 @@ class Journal:
     def note_backlog(self, mailbox: str, name: str, *, left: int, pace: float | None = None) -> None:
         """Put on record how much old mail is left, and how many seconds one takes where that is known."""
         values = {"backlog_left": left} | ({} if pace is None else {"backlog_pace": pace})
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(folder.update().where(folder.c.mailbox == mailbox, folder.c.folder == name).values(**values))
 
     def record_scan(self, mailbox: str, name: str, uidvalidity: int, uids: Iterable[int], now: datetime) -> int:
@@ -104,7 +116,7 @@ class Journal:
         found = sorted(set(uids))
         if not found:
             return 0
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             query = sa.select(message.c.uid).where(
                 message.c.mailbox == mailbox,
                 message.c.folder == name,
@@ -138,7 +150,7 @@ class Journal:
             message.c.target_folder.is_(None),
             message.c.state.in_(SETTLED | TAKEN_BACK),
         )
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             left, back = [], []
             for row in connection.execute(query):
                 is_here = row.uidvalidity == uidvalidity and row.uid in here
@@ -201,7 +213,7 @@ class Journal:
         """Count an attempt before anything is tried: a mail that kills the process is counted too."""
         if not ids:
             return
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update()
                 .where(message.c.id == sa.bindparam("row"))
@@ -213,7 +225,7 @@ class Journal:
         """Put on record by what each mail can be found again: its fingerprint, and when the server received it."""
         if not known:
             return
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update()
                 .where(message.c.id == sa.bindparam("row"))
@@ -226,7 +238,7 @@ class Journal:
         if not ids:
             return
         attempts = sa.func.max(message.c.attempts - 1, 0) if refund else message.c.attempts
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update()
                 .where(message.c.id == sa.bindparam("row"), _is_one_of(WAITING))
@@ -236,7 +248,7 @@ class Journal:
 
     def release(self, mailbox: str, error_prefix: str) -> None:
         """Make mail due at once that waits because of one kind of error, which is over."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update()
                 .where(message.c.mailbox == mailbox, message.c.state.in_(WAITING), message.c.not_before.is_not(None))
@@ -249,7 +261,7 @@ class Journal:
         groups: dict[tuple[State, tuple[str, ...]], list[Change]] = defaultdict(list)
         for change in changes:
             groups[change.to, tuple(sorted(change.fields))].append(change)
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             for (to, names), group in groups.items():
                 values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
                 statement = (
@@ -288,7 +300,7 @@ class Journal:
 
     def begin_undo(self, wanted: Selection, now: datetime, *, again: bool) -> int:
         """Put an undo on record; give its number."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             number = connection.execute(undo.insert().values(begun_at=now, selection=str(wanted), again=again)).lastrowid
         return int(number)
 
@@ -308,7 +320,7 @@ class Journal:
         """Put on record under which UID each mail lies in the inbox again, before its original is removed."""
         if not uids:
             return
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update().where(message.c.id == sa.bindparam("row")).values(back_uid=sa.bindparam("uid_in_inbox")),
                 [{"row": row, "uid_in_inbox": uid} for row, uid in uids.items()],
@@ -332,13 +344,13 @@ class Journal:
 
     def poll_started(self, mailbox: str, now: datetime) -> None:
         """Note that a pass over the mailbox begins."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             if not connection.execute(poll.update().where(poll.c.mailbox == mailbox).values(started_at=now)).rowcount:
                 connection.execute(poll.insert().values(mailbox=mailbox, started_at=now))
 
     def poll_succeeded(self, mailbox: str, now: datetime) -> None:
         """Note that a pass went through."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 poll.update().where(poll.c.mailbox == mailbox).values(succeeded_at=now, failing_since=None, error=None)
             )
@@ -346,7 +358,7 @@ class Journal:
     def poll_failed(self, mailbox: str, error: str, now: datetime) -> None:
         """Note that a pass broke off, and since when none has gone through."""
         since = sa.func.coalesce(poll.c.failing_since, sa.bindparam("now", now, poll.c.failed_at.type))
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 poll.update()
                 .where(poll.c.mailbox == mailbox)
@@ -401,7 +413,7 @@ class Journal:
     def retry_quarantined(self, mailbox: str, now: datetime) -> int:
         """Give quarantined mail a new budget of attempts; give how many there were."""
         back = sa.case((message.c.prediction.is_(sa.null()), State.SEEN.value), else_=State.DECIDED.value)
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return connection.execute(
                 message.update()
                 .where(message.c.mailbox == mailbox, message.c.state == State.QUARANTINED)

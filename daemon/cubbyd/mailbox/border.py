@@ -29,9 +29,23 @@ from cubbyd.errors import (
 )
 
 CODE = re.compile(r"\[([A-Za-z0-9-]+)[ \]]")
-BACKOFF = re.compile(r"Backoff Time:\s*(\d{1,9})\s*milliseconds", re.IGNORECASE)
+ASKED = re.compile(
+    r"\b(?:back-?off|again|retry|wait)\b[^0-9]{0,30}(\d{1,9})\s*(milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|hours?)\b",
+    re.IGNORECASE,
+)
+"""Such as "Suggested Backoff Time: 5000 milliseconds" (Exchange), "try again in 15 minutes", "please wait 30 seconds"."""
+
+UNITS = {"m": 60.0, "h": 3600.0, "s": 1.0}
+UNTIMED_SECONDS = 30.0
+"""The pause for a server that says it cannot now, and not for how long."""
+
 TRANSIENT_CODES = frozenset({"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG"})
-TRANSIENT_TEXT = re.compile(r"too many (simultaneous )?connections|throttled|try again|temporar", re.IGNORECASE)
+TRANSIENT_TEXT = re.compile(
+    r"too many (simultaneous )?connections|throttled|try again|temporar|server unavailable|command or bandwidth limits",
+    re.IGNORECASE,
+)
+NOT_CONNECTED = re.compile(r"authenticated but not connected", re.IGNORECASE)
+"""How Exchange says, at the first command after a login that it accepted, that this user gets no mailbox."""
 
 OUT_OF_DATE_CODES = frozenset({9, 10})
 """OpenSSL's numbers for a certificate that is not valid yet, or not any more."""
@@ -61,7 +75,7 @@ def ours(doing: str, *, if_refused: str = PASSWORD_HINT) -> Iterator[None]:
 def translate(error: BaseException, doing: str, if_refused: str = PASSWORD_HINT) -> MailboxError:
     """Find our exception for a foreign one."""
     text = _reply(error)
-    pause = _pause(text)
+    pause = _asked(text)
     if isinstance(error, ssl.SSLCertVerificationError):
         way_out = OUT_OF_DATE if error.verify_code in OUT_OF_DATE_CODES else NOT_KNOWN
         return InsecureConnection(f"{doing}: the server's certificate is not trusted ({error.verify_message}); {way_out}")
@@ -70,11 +84,17 @@ def translate(error: BaseException, doing: str, if_refused: str = PASSWORD_HINT)
     if isinstance(error, IMAPClientReadOnlyError):
         return MailboxReadOnly(f"{doing}: the server lets this account only read; give it the right to write and delete")
     if isinstance(error, CONNECTION_FAULTS):
-        return MailboxUnavailable(f"{doing}: {_fault(error)}", retry_after_seconds=pause)
+        is_said = isinstance(error, IMAPClientAbortError)  # by the server, in a BYE; the system speaks of other things
+        return MailboxUnavailable(f"{doing}: {_fault(error)}", retry_after_seconds=_pause(text, pause) if is_said else None)
     if isinstance(error, ProtocolError) or not isinstance(error, IMAPClientError):
         return MailboxUnavailable(f"{doing}: the server's answer could not be read ({type(error).__name__})")
+    if NOT_CONNECTED.search(text):
+        return LoginRefused(
+            f"{doing}: the server accepted the login, and gives no mailbox ({text}); "
+            "check the password, and whether this user may open that mailbox by IMAP"
+        )
     if pause is not None or TRANSIENT_TEXT.search(text):
-        return MailboxUnavailable(f"{doing}: {text}", retry_after_seconds=pause)
+        return MailboxUnavailable(f"{doing}: {text}", retry_after_seconds=_pause(text, pause))
     if HALF_IN.search(text):
         return LoginRefused(f"{doing}: {text}; the login was taken, but it may not open this mailbox: docs/login.md")
     return CommandRefused(f"{doing}: {text}", code=_code(text))
@@ -83,8 +103,8 @@ def translate(error: BaseException, doing: str, if_refused: str = PASSWORD_HINT)
 def _login(error: LoginError, said: str, pause: float | None, if_refused: str) -> MailboxError:
     broken = isinstance(error.__context__, CONNECTION_FAULTS)
     text = str(error)
-    if broken or _code(text) in TRANSIENT_CODES or pause is not None or TRANSIENT_TEXT.search(text):
-        return MailboxUnavailable(said, retry_after_seconds=pause)
+    if broken or pause is not None or _cannot_now(text):
+        return MailboxUnavailable(said, retry_after_seconds=pause if broken else _pause(text, pause))
     return LoginRefused(f"{said}; {if_refused}")
 
 
@@ -107,6 +127,19 @@ def _code(text: str) -> str:
     return found[1].upper() if found else ""
 
 
-def _pause(text: str) -> float | None:
-    found = BACKOFF.search(text)
-    return int(found[1]) / 1000 if found else None
+def _cannot_now(text: str) -> bool:
+    return _code(text) in TRANSIENT_CODES or TRANSIENT_TEXT.search(text) is not None
+
+
+def _pause(text: str, asked: float | None) -> float | None:
+    """Give the pause in seconds that the server's words mean, named or not; None where they mean none."""
+    return UNTIMED_SECONDS if asked is None and _cannot_now(text) else asked
+
+
+def _asked(text: str) -> float | None:
+    """Give the time in seconds that the server names."""
+    found = ASKED.search(text)
+    if not found:
+        return None
+    number, unit = int(found[1]), found[2].lower()
+    return number / 1000 if unit.startswith(("ms", "milli")) else number * UNITS[unit[0]]

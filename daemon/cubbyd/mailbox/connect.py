@@ -6,10 +6,12 @@ import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 
 from imapclient import IMAPClient
 from pydantic import SecretStr
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from cubbyd import __version__
 from cubbyd.config import MailboxSection, Security
@@ -50,13 +52,14 @@ class Account:
 
 
 def connect(account: Account, *, attempts: int = ATTEMPTS, heard: Callable[[], None] = lambda: None) -> IMAPClient:
-    """Connect and log in; a broken connection is tried again a few times, a refused password never. Each step calls `heard`.
+    """Connect and log in; a broken connection is tried again a few times, what the server itself refuses never.
 
+    Each step calls `heard`.
     A token that is refused is replaced once: it may have been taken back, or a clock may be wrong.
     Raises MailboxUnavailable, LoginRefused, LoginNotOffered, InsecureConnection.
     """
     retrying = Retrying(
-        retry=retry_if_exception_type(MailboxUnavailable),
+        retry=retry_if_exception(_broke),
         stop=stop_after_attempt(attempts),
         wait=wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT_SECONDS),
         reraise=True,
@@ -73,11 +76,16 @@ def connect(account: Account, *, attempts: int = ATTEMPTS, heard: Callable[[], N
         return retrying(_connect_once, account, token, heard)
 
 
+def _broke(error: BaseException) -> bool:
+    """Tell whether a connection broke, and the server did not say that it should be left alone."""
+    return isinstance(error, MailboxUnavailable) and error.retry_after_seconds is None
+
+
 def _connect_once(account: Account, secret: SecretStr | None, heard: Callable[[], None]) -> IMAPClient:
     section = account.section
     heard()
     with ours(f"mailbox {account.name}: connecting to {account.server}"):
-        context = None if section.security is Security.PLAIN else _tls_context(section)
+        context = None if section.security is Security.PLAIN else tls_context(section)
         client = wire.open_client(
             section.host,
             section.effective_port,
@@ -97,8 +105,17 @@ def _connect_once(account: Account, secret: SecretStr | None, heard: Callable[[]
     return client
 
 
-def _tls_context(section: MailboxSection) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(section.ca_file) if section.ca_file else None)
+def tls_context(section: MailboxSection) -> ssl.SSLContext:
+    """Give the context for the authorities in force: one for all mailboxes, as each takes a megabyte for theirs."""
+    trusted = section.ca_file or ssl.get_default_verify_paths().cafile
+    found = Path(trusted).stat() if trusted else None
+    return _context_of(section.ca_file, (found.st_ino, found.st_size, found.st_mtime_ns) if found else None)
+
+
+@lru_cache(maxsize=8)
+def _context_of(ca_file: Path | None, stamp: tuple[int, ...] | None) -> ssl.SSLContext:  # noqa: ARG001
+    """Read the authorities; with another stamp they have changed, and are read anew."""
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

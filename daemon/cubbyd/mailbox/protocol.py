@@ -133,7 +133,10 @@ class Mailbox(Protocol):
         ...
 
     def find(self, wanted: Sequence[Fingerprint], received: datetime) -> dict[Fingerprint, str]:
-        """Look through all folders for mails received on one day; give the folder of each that was found."""
+        """Look through all folders for mails received on one day; give the folder of each that was found.
+
+        One that shows mail of other folders (all mail, flagged mail) is given only where the mail is in no other.
+        """
         ...
 
     def append(self, folder: str, content: bytes, received_at: datetime) -> None:

@@ -11,8 +11,9 @@ import faulthandler
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -41,6 +42,9 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 TICK_SECONDS = 1.0
 JITTER_SHARE = 0.1
 """Share of the poll interval by which polls are scattered, so that many mailboxes do not knock at once."""
+
+APART_SECONDS = 0.1
+"""Between the first connections of two mailboxes, for the same reason."""
 
 GRACE_SECONDS = 7.0
 """How long mail in hand may take after SIGTERM before the connections are cut; the whole stop stays under 10 s."""
@@ -87,23 +91,31 @@ class Runtime:
             worker.name: WorkerThread(worker, clock, self._stopping, self._beats[worker.name], pulse.rest_seconds)
             for worker in self._workers
         }
-        self._watchers = [self._watcher(account) for account in accounts if account.section.idle]
+        self._watchers = [
+            self._watcher(account, place * APART_SECONDS) for place, account in enumerate(accounts) if account.section.idle
+        ]
 
-    def _watcher(self, account: Account) -> IdleWatcher:
+    def _watcher(self, account: Account, after_seconds: float) -> IdleWatcher:
         def report(sentence: str) -> None:
             log.info("not watching for now; polling goes on", mailbox=account.name, reason=sentence)
 
-        return IdleWatcher(account, self._threads[account.name].wake, report)
+        return IdleWatcher(account, self._threads[account.name].wake, report, after_seconds=after_seconds)
 
     def start(self) -> None:
-        """Start threads and polls; the first pass of each mailbox begins at once."""
+        """Start threads and polls; the first pass of the first mailbox begins at once, and the others follow one by one."""
         for thread in self._threads.values():
             thread.start()
-        for name, thread in self._threads.items():
+        for place, (name, thread) in enumerate(self._threads.items()):
+            begin = datetime.now(UTC) + place * timedelta(seconds=APART_SECONDS)
             self._scheduler.add_job(
-                thread.wake, self._trigger(name), id=name, max_instances=1, coalesce=True, misfire_grace_time=None
+                thread.wake,
+                self._trigger(name),
+                id=name,
+                next_run_time=begin,
+                max_instances=1,
+                coalesce=True,
+                misfire_grace_time=None,
             )
-            thread.wake()
         self._schedule_digests()
         self._scheduler.start()
         for watcher in self._watchers:
@@ -133,7 +145,10 @@ class Runtime:
             self._scheduler.add_job(thread.wake, calendar, id=f"digest of {name}", **how)
 
     def stop(self) -> None:
-        """Finish the mail in hand and end every thread; connections that hang are cut."""
+        """Finish the mail in hand and end every thread; connections that hang are cut.
+
+        One that is still being made is not waited for: a server that is down would hold up a reload for all.
+        """
         self._stopping.set()
         for beat in self._beats.values():
             beat.end()
@@ -142,17 +157,17 @@ class Runtime:
         self._scheduler.shutdown(wait=False)
         for thread in self._threads.values():
             thread.wake()
-        self._join(GRACE_SECONDS)
+        self._join([worker.name for worker in self._workers if worker.is_connected], GRACE_SECONDS)
         for worker in self._workers:
             worker.abort()
-        self._join(LAST_SECONDS)
+        self._join(self._threads, LAST_SECONDS)
         self._classifier.close()
 
-    def _join(self, seconds: float) -> None:
+    def _join(self, names: Iterable[str], seconds: float) -> None:
         clock = SystemClock()
         until = clock.monotonic() + seconds
-        for thread in self._threads.values():
-            thread.join(max(0.0, until - clock.monotonic()))
+        for name in names:
+            self._threads[name].join(max(0.0, until - clock.monotonic()))
 
 
 def digest_calendar(section: DigestSection) -> CronTrigger | None:

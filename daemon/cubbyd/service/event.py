@@ -127,6 +127,13 @@ _MAILS: Final = (
         "mend what `error` says, then give the command again",
         level="warning",
     ),
+    _event(
+        "keyword is not kept",
+        "mailbox keyword",
+        "the server said OK to a keyword and dropped it; the mail is moved all the same",
+        '`action = "move"`',
+        level="warning",
+    ),
     _event("old mail is counted", "mailbox mails backlog", "an inbox was opened for the first time, or has a new UIDVALIDITY"),
     _event(
         "old mail is left alone",
