@@ -11,9 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 from tests.crash.dying import Death, DyingJournal, Fuse
 from tests.mail import mail
@@ -27,7 +25,7 @@ from cubbyd.filing.undo import UndoContext, survey, take_back
 from cubbyd.journal import Journal, Record, Selection
 from cubbyd.journal.store import DATABASE_NAME
 from cubbyd.journal.upkeep import examine
-from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TOUCHED_BY_PEOPLE, UNFINISHED, WAITING, State
+from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TOUCHED_BY_PEOPLE, UNFINISHED, WAITING
 from cubbyd.message.identity import Fingerprint, fingerprint
 from cubbyd.service.worker import Worker
 from cubbyd.testing import DELETED, SEEN, FakeMessage, FakeServer, HandClock
@@ -199,7 +197,7 @@ class Life:
 
     def refuse(self, name: str) -> None:
         """Say NO, though it may be done."""
-        if name.split(":")[0] in {"move", "copy", "store", "expunge", "create"}:
+        if name.partition(":")[0] in {"move", "copy", "store", "expunge", "create"}:
             raise CommandRefused("something went wrong")
 
     def die_in_move(self, name: str) -> None:
@@ -362,7 +360,9 @@ class Life:
         if letter.copies == 1 and not letter.is_double:
             assert letter.flags <= flags, f"{letter.subject} has lost {letter.flags - flags}"
         if letter.place is not None:
-            assert letter.is_double or folder == letter.place, f"{letter.subject} is in {folder}; a person put it into {letter.place}"
+            assert letter.is_double or folder == letter.place, (
+                f"{letter.subject} is in {folder}; a person put it into {letter.place}"
+            )
             return
         ours = {INBOX, *(filter(None, [letter.folder, *(rules.review_folder for rules in self.rules_used)]))}
         assert folder in ours or letter.copies != 1 or letter.is_double, f"{letter.subject} is in {folder}"
@@ -379,6 +379,3 @@ class Life:
 
 def outage() -> ClassifierUnavailable:
     return ClassifierUnavailable("nobody answers")
-
-
-__all__: list[Any] = ["DAY", "INBOX", "STAFF", "WORDS", "Letter", "Life", "outage", "partial", "State"]

@@ -165,9 +165,7 @@ class LifeMachine(RuleBasedStateMachine):
 
     # --- an admin undoes ---------------------------------------------------------------------------------------------
 
-    @rule(
-        category=st.sampled_from([None, "absence", "billing"]), again=st.booleans(), at=st.one_of(st.none(), STEPS)
-    )
+    @rule(category=st.sampled_from([None, "absence", "billing"]), again=st.booleans(), at=st.one_of(st.none(), STEPS))
     def an_undo(self, category: str | None, at: int | None, *, again: bool) -> None:
         self.life.restart()
         wanted = Selection(category=category) if category else Selection(run=self.life.journal.last_run("office"))

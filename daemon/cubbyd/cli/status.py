@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,12 @@ from cubbyd.config import Backlog, Config, FilingAction, find_config, load_confi
 from cubbyd.errors import EXIT_FAILED
 from cubbyd.journal import Journal, is_locked, open_database
 from cubbyd.lifecycle import SETTLED, UNFINISHED, WAITING, State
-from cubbyd.service.health import Signs, find_trouble
+from cubbyd.service.health import Signs, Trouble, find_first_sign, find_trouble
+
+ROOM_BYTES = 1024 * 1024
+"""What a pass may write before its records fit into what is there already, and some room for SQLite to work in."""
+
+_MAKE_ROOM = "make room there; the next pass goes on where the last one ended, and mail stays in the inbox meanwhile"
 
 
 @click.command()
@@ -59,7 +65,7 @@ def command(config_file: Path | None, *, health: bool, max_wait: int, as_json: b
     else:
         for mailbox in facts:
             _say_trouble(mailbox, now)
-    has_trouble = any(mailbox["trouble"] for mailbox in facts)
+    has_trouble = any(mailbox["lasting"] for mailbox in facts)
     if health and not has_trouble and not as_json:
         click.echo("Mail is filed, and none waits too long.")
     click.get_current_context().exit(EXIT_FAILED if health and has_trouble else 0)
@@ -127,18 +133,32 @@ def _trouble(
         last_settled=journal.last_change(name, SETTLED),
         wait=journal.wait(name, {State.SEEN} if observing else WAITING | UNFINISHED),
     )
-    trouble = find_trouble(signs, now, longest_wait)
+    lasting = find_trouble(signs, now, longest_wait)
+    trouble = lasting or _full_disk(config.state.directory) or find_first_sign(signs, now)
     return {
         "running": is_running,
-        "stopped": bool(trouble and trouble.has_stopped),
+        "stopped": bool(lasting and lasting.has_stopped),
+        "lasting": lasting is not None,
         "trouble_since": trouble.since if trouble else None,
         "trouble": trouble.what if trouble else None,
         "way_out": trouble.way_out if trouble else None,
     }
 
 
+def _full_disk(directory: Path) -> Trouble | None:
+    """Look at the room beside the state file itself: a daemon on a full disk cannot put on record what ails it."""
+    try:
+        free = shutil.disk_usage(directory).free
+    except OSError:
+        return None
+    if free >= ROOM_BYTES:
+        return None
+    what = f"the disk that holds {directory} has {free:,} bytes left, and the state file cannot grow"
+    return Trouble(has_stopped=False, since=None, what=what, way_out=_MAKE_ROOM)
+
+
 def _say_trouble(mailbox: dict[str, Any], now: datetime) -> bool:
-    if not mailbox["trouble"]:
+    if not mailbox["lasting"]:
         return False
     moment = mailbox["trouble_since"]
     since = f" since {local_time(moment)} ({age(moment, now)})" if moment else ""
@@ -165,9 +185,10 @@ def _ago(moment: datetime | None, now: datetime) -> str:
 
 def _explain(mailbox: dict[str, Any], now: datetime) -> None:
     name = mailbox["mailbox"]
-    if not _say_trouble(mailbox, now) and mailbox["error"]:
-        since = f"since {local_time(mailbox['failing_since'])} ({age(mailbox['failing_since'], now)})"
-        click.echo(f"{name} is failing {since}: {mailbox['error']}")
+    if not _say_trouble(mailbox, now) and mailbox["trouble"]:
+        moment = mailbox["trouble_since"]
+        since = f" since {local_time(moment)} ({age(moment, now)})" if moment else ""
+        click.echo(f"{name} is failing{since}: {mailbox['trouble']}\n  {mailbox['way_out']}")
     _say_old_mail(mailbox)
     if mailbox["quarantined"]:
         click.echo(

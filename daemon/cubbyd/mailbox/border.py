@@ -33,6 +33,12 @@ BACKOFF = re.compile(r"Backoff Time:\s*(\d{1,9})\s*milliseconds", re.IGNORECASE)
 TRANSIENT_CODES = frozenset({"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG"})
 TRANSIENT_TEXT = re.compile(r"too many (simultaneous )?connections|throttled|try again|temporar", re.IGNORECASE)
 
+WAYS_OUT = {
+    "OVERQUOTA": "; make room in the mailbox, or have its quota raised",
+    "NOPERM": "; give the account the right to do that",
+}
+"""What an admin can do about a refusal (RFC 5530, 3), where it is not clear from the server's words."""
+
 CONNECTION_FAULTS = (IMAPClientAbortError, OSError, EOFError)
 LONGEST_REPLY = 200
 """Characters of a server's answer that go into an error; it may quote a folder's name, never mail text."""
@@ -68,7 +74,8 @@ def translate(error: BaseException, doing: str) -> MailboxError:
         return MailboxUnavailable(f"{doing}: the server's answer could not be read ({type(error).__name__})")
     if pause is not None or TRANSIENT_TEXT.search(text):
         return MailboxUnavailable(f"{doing}: {text}", retry_after_seconds=pause)
-    return CommandRefused(f"{doing}: {text}", code=_code(text))
+    code = _code(text)
+    return CommandRefused(f"{doing}: {text}{WAYS_OUT.get(code, '')}", code=code)
 
 
 def _login(error: LoginError, doing: str, text: str, pause: float | None) -> MailboxError:

@@ -116,6 +116,10 @@ class Mailbox(Protocol):
         """Look through all folders for mails received on one day; give the folder of each that was found."""
         ...
 
+    def with_message_id(self, message_id: str) -> set[Fingerprint]:
+        """Look through all folders for mails with a Message-ID, given without its angle brackets; give their identities."""
+        ...
+
     def add_keyword(self, uids: Sequence[int], keyword: str) -> bool:
         """Put a keyword on mails of the selected folder; tell whether the server kept it."""
         ...
