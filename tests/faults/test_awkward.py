@@ -8,6 +8,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,23 @@ def test_mail_is_told_apart_whatever_its_message_id_is_like(tmp_path: Path, dove
     uids = [record.target_uid for record in here.records()]
     assert len(set(uids)) == len(AWKWARD_IDS)
     assert sorted(Counter(classifier.asked).values()) == [1] * (len(AWKWARD_IDS) - 2) + [2], "each twin is a mail"
+
+
+def test_the_hour_that_comes_twice_tells_two_mails_apart(tmp_path: Path, dovecot: Dovecot, user: str) -> None:
+    """On the night when the clocks go back, half past two comes once in summer time, and an hour later in winter time."""
+    summer, winter = (datetime(2026, 10, 25, 2, 30, tzinfo=timezone(timedelta(hours=hours))) for hours in (2, 1))
+    with FaultProxy(dovecot.port, Fault(Kind.CUT_AFTER, "UID MOVE")) as proxy, Outside(dovecot, user) as outside:
+        outside.deliver(TWIN, received=summer)
+        outside.deliver(TWIN, received=winter)
+        here = office(reach(dovecot, user, port=proxy.port), tmp_path)
+        with pytest.raises(MailboxUnavailable):
+            here.run()
+        later(here)
+
+        assert outside.everything() == {"Absence": ["ill twin"] * 2}
+    first, second = here.records()
+    assert first.fingerprint != second.fingerprint
+    assert (first.received_at, second.received_at) == (summer, winter)
 
 
 # --- content -----------------------------------------------------------------------------------------------------------

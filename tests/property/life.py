@@ -152,30 +152,30 @@ class Life:
 
     def forgive(self, asked: Counter[str]) -> None:
         """Let be asked again what was asked in vain: no decision of it is on record."""
-        decided = Counter(record.fingerprint for record in self._office.records() if record.is_decided)
         for name, times in asked.items():
             letter = self.letters[name]
-            letter.asks += times if not decided[letter.identity] else 0
+            if not any(record.is_decided for record in self._on_record(letter)):
+                letter.asks += times
 
     def undo(self, wanted: Selection, *, again: bool) -> None:
         """Take back what fits, as the command does it; it may break off."""
         self.clock.advance(1)
         mailbox = self.server.connect()
         context = UndoContext(name="office", inbox=INBOX, mailbox=mailbox, journal=self.journal, clock=self.clock)
+        number = 0
         with suppress(CubbydError):
             found = survey(context, self.journal.undoable("office", wanted))
             number = self.journal.begin_undo(wanted, self.clock.now(), again=again)
             take_back(context, found, undo=number, again=again)
         self._due = 0
         mailbox.close()
-        for record in self._office.records():
-            letter = self._of(record)
-            if letter and record.undo_id:
-                letter.is_touched = True
-                letter.asks += letter.copies if again else 0
+        for letter in self.letters.values():
+            undone = [record for record in self._on_record(letter) if record.undo_id]
+            letter.is_touched |= bool(undone)
+            letter.asks += len([record for record in undone if record.again and record.undo_id == number])
 
-    def _of(self, record: Record) -> Letter | None:
-        return next((letter for letter in self.letters.values() if letter.identity == record.fingerprint), None)
+    def _on_record(self, letter: Letter) -> list[Record]:
+        return self.journal.twins("office", [letter.identity]).get(letter.identity, [])
 
     # --- what happens on the way -------------------------------------------------------------------------------------
 
@@ -270,7 +270,7 @@ class Life:
 
     def _was_filed(self, letter: Letter) -> bool:
         """Tell whether the last thing on record of it is that it has left the inbox."""
-        known = self.journal.twins("office", [letter.identity]).get(letter.identity, [])
+        known = self._on_record(letter)
         left = TOUCHED_BY_PEOPLE | SETTLED
         return bool(known) and known[0].state in left and (known[0].state in TOUCHED_BY_PEOPLE or bool(known[0].target_folder))
 
