@@ -28,7 +28,8 @@ protocol imap {
 }
 plugin {
   acl = vfile
-  quota = maildir:User quota
+  quota = count:User quota
+  quota_vsizes = yes
   quota_rule = *:storage=1G
 }
 """
@@ -45,7 +46,7 @@ class Facility:
 
     def deliver(self, number: int) -> None:
         with Outside(self.server, self.user) as outside:
-            outside.deliver(mail("Emma is ill today", number=number, body="Emma is ill today"))
+            outside.deliver(mail("Emma is ill today", number=number, body="Emma is ill today\r\n" * 200))
 
     def edit(self, old: str, new: str) -> None:
         text = self.cubbyd.config.read_text()
@@ -70,7 +71,7 @@ class Facility:
 def facility(tmp_path: Path, user: str, model: Path) -> Iterator[Facility]:
     shutil.copy(model, tmp_path / "cubbyd.model")
     with ExitStack() as stack:
-        server = stack.enter_context(Dovecot(MAILDIR, extra=QUOTA))
+        server = stack.enter_context(Dovecot(MAILDIR, extra=QUOTA, capability="IMAP4rev1 UIDPLUS QUOTA"))
         plain = f'host = "127.0.0.1"\nport = {server.port}\nsecurity = "plain"\nconnect_timeout_seconds = 30'
         made = Facility(server=server, user=user, cubbyd=Cubbyd(tmp_path, server, user, mailbox=plain), stack=stack)
         made.edit("poll_seconds = 5", "poll_seconds = 600")
@@ -180,7 +181,7 @@ def test_a_full_disk_under_the_state_is_told_of_although_nothing_can_be_written(
 
             assert done.returncode == 1, done.stdout
             assert "Traceback" not in done.stderr
-            facts = facility.status()
+            facts = json.loads(facility.cubbyd("status", "--json").stdout)
             assert "bytes left" in facts["trouble"]
             assert "make room" in facts["way_out"]
         finally:

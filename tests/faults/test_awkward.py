@@ -138,7 +138,9 @@ def test_mail_of_any_kind_goes_through_a_whole_pass_and_stops_no_other(tmp_path:
         assert outside.subjects("Billing") == ["the invoice"]
         assert outside.seen() == 0
     assert Counter(record.state for record in here.records()) == {State.FILED: len(AWKWARD) - 1, State.HELD: 2}
-    sizes = {file.stat().st_size for file in (dovecot.folder / "home" / user / "Maildir" / "Absence").rglob("*.awkward*")}
+    sizes = {
+        file.stat().st_size for file in (dovecot.folder / "home" / user / "Maildir" / "Absence").rglob("*") if file.is_file()
+    }
     assert {len(raw) for name, raw in AWKWARD.items() if name not in {"no header", "nothing"}} <= sizes, "nothing is altered"
 
 
@@ -228,11 +230,12 @@ def test_more_keywords_than_a_maildir_keeps_cost_no_mail_its_place_and_no_second
 def test_an_expired_certificate_is_refused_and_no_password_goes_out(tmp_path: Path, user: str) -> None:
     with Dovecot(MAILDIR) as server:
         server.stop()
-        subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-        files = ["-keyout", str(server.folder / "tls.key"), "-out", str(server.certificate)]
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "-1", *subject, *files]
-        if subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("this openssl makes no certificate that has expired")
+        key, certificate, request = str(server.folder / "tls.key"), str(server.certificate), str(server.folder / "request")
+        ask = ["req", "-new", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-keyout", key, "-out", request]
+        ask += ["-addext", "subjectAltName=IP:127.0.0.1"]
+        sign = ["x509", "-req", "-in", request, "-signkey", key, "-days", "-1", "-copy_extensions", "copy", "-out", certificate]
+        for arguments in (ask, sign):
+            subprocess.run(["openssl", *arguments], capture_output=True, check=True)
         server.start()
         who = reach(server, user, security="tls", port=server.tls_port, ca_file=server.certificate)
 

@@ -56,6 +56,8 @@ class Letter:
     """Where a person wants it; None: cubbyd may have its way."""
     is_touched: bool = False
     """A person, or an undo, had a hand in it: cubbyd need not file it."""
+    has_twin: bool = False
+    """It was delivered more than once: nobody can tell which is which."""
     is_double: bool = False
     """It was in two places when its folder got new UIDs: nobody can tell one from the other, and nothing is removed."""
     flags: set[str] = field(default_factory=set)
@@ -223,7 +225,7 @@ class Life:
     def deliver_again(self, name: str) -> None:
         """Deliver a mail once more that differs in nothing: of the two, one cannot be told from the other."""
         letter = self.letters[name]
-        letter.copies, letter.place, letter.is_touched = letter.copies + 1, None, True
+        letter.copies, letter.place, letter.is_touched, letter.has_twin = letter.copies + 1, None, True, True
         letter.asks += 1
         self.server.deliver(letter.raw, letter.received)
 
@@ -263,7 +265,7 @@ class Life:
         """A person moves a mail. What goes back to the inbox after cubbyd filed it is to stay there."""
         letter = self._letter_at(folder, uid)
         letter.is_touched = True
-        letter.place = target if letter.copies == 1 and target != letter.folder else None
+        letter.place = target if not letter.has_twin and target != letter.folder else None
         if target == INBOX and not self._was_filed(letter):
             letter.place = None
         self.server.drag(uid, folder, target)
@@ -357,7 +359,7 @@ class Life:
 
     def _check_place(self, letter: Letter, folder: str, uid: int) -> None:
         flags = self.server.folders[folder].mails[uid].flags
-        if letter.copies == 1 and not letter.is_double:
+        if not letter.has_twin and not letter.is_double:
             assert letter.flags <= flags, f"{letter.subject} has lost {letter.flags - flags}"
         if letter.place is not None:
             assert letter.is_double or folder == letter.place, (
@@ -365,7 +367,7 @@ class Life:
             )
             return
         ours = {INBOX, *(filter(None, [letter.folder, *(rules.review_folder for rules in self.rules_used)]))}
-        assert folder in ours or letter.copies != 1 or letter.is_double, f"{letter.subject} is in {folder}"
+        assert folder in ours or letter.has_twin or letter.is_double, f"{letter.subject} is in {folder}"
         if letter.is_touched:
             return
         if letter.is_old and self.rules.backlog is Backlog.IGNORE:

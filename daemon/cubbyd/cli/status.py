@@ -12,7 +12,7 @@ import click
 from cubbyd.cli.output import age, console, local_time, say_json, span, table
 from cubbyd.clock import SystemClock
 from cubbyd.config import Backlog, Config, FilingAction, find_config, load_config
-from cubbyd.errors import EXIT_FAILED
+from cubbyd.errors import EXIT_FAILED, StateError
 from cubbyd.journal import Journal, is_locked, open_database
 from cubbyd.lifecycle import SETTLED, UNFINISHED, WAITING, State
 from cubbyd.service.health import Signs, Trouble, find_first_sign, find_trouble
@@ -45,7 +45,13 @@ def command(config_file: Path | None, *, health: bool, max_wait: int, as_json: b
     """
     config = load_config(find_config(config_file))
     now = SystemClock().now()
-    journal = Journal(open_database(config.state.directory, read_only=True))
+    try:
+        journal = Journal(open_database(config.state.directory, read_only=True))
+    except StateError:
+        if (full := _full_disk(config.state.directory)) is None:
+            raise
+        _say_full(config, full, as_json=as_json)
+        click.get_current_context().exit(EXIT_FAILED)
     is_running = is_locked(config.state.directory)
     try:
         longest_wait = timedelta(minutes=max_wait)
@@ -143,6 +149,16 @@ def _trouble(
         "trouble": trouble.what if trouble else None,
         "way_out": trouble.way_out if trouble else None,
     }
+
+
+def _say_full(config: Config, full: Trouble, *, as_json: bool) -> None:
+    """Say that the disk is full where not even a look at the state file is possible: SQLite needs some room for that."""
+    if not as_json:
+        click.echo(f"filing has stopped: {full.what}\n  {full.way_out}")
+        return
+    for name in config.mailboxes:
+        facts = {"stopped": True, "lasting": True, "trouble_since": None, "trouble": full.what, "way_out": full.way_out}
+        say_json({"mailbox": name, **facts})
 
 
 def _full_disk(directory: Path) -> Trouble | None:
