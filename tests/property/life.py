@@ -241,8 +241,9 @@ class Life:
 
     def _without_ours(self, name: str, places: list[tuple[str, int]]) -> list[tuple[str, int]]:
         """Leave out what cubbyd marked and cannot expunge alone."""
-        theirs = DELETED in self.letters[name].flags and len(places) == self.letters[name].copies
-        return [place for place in places if theirs or not (place[0] == INBOX and self._is_marked(*place))]
+        marked = [place for place in places if place[0] == INBOX and self._is_marked(*place)]
+        ours = marked[: max(0, len(places) - self.letters[name].copies)]
+        return [place for place in places if place not in ours]
 
     def _is_marked(self, folder: str, uid: int) -> bool:
         return DELETED in self.server.folders[folder].mails[uid].flags

@@ -12,11 +12,12 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 from tests.property.life import DAY, FLAGGED, INBOX, STAFF, WORDS, Life, outage
 from tests.rig import FOLDERS, rules
 
 from cubbyd.config import Backlog
+from cubbyd.filing import Rules
 from cubbyd.journal import Selection
 from cubbyd.testing import DELETED, SEEN
 
@@ -61,7 +62,7 @@ class LifeMachine(RuleBasedStateMachine):
             finally:
                 self.life.end()
 
-    def filing(self, way: str):  # noqa: ANN201
+    def filing(self, way: str) -> Rules:
         return rules(backlog=self.backlog, **WAYS[way])  # type: ignore[arg-type]
 
     # --- mail comes, and time goes -----------------------------------------------------------------------------------
@@ -118,6 +119,11 @@ class LifeMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def a_person_works(self, data: st.DataObject) -> None:
         self._person(data)
+
+    @rule(data=st.data())
+    def a_person_puts_a_mail_back(self, data: st.DataObject) -> None:
+        if filed := [place for place in self.life.takable() if place[0] != INBOX]:
+            self.life.drag(*data.draw(st.sampled_from(filed)), INBOX)
 
     def _person(self, data: st.DataObject) -> None:
         there = self.life.takable()
@@ -187,12 +193,14 @@ class LifeMachine(RuleBasedStateMachine):
             self.life.check_always()
 
 
-LifeMachine.TestCase.settings = settings(
-    max_examples=LIVES or 60,
-    stateful_step_count=40 if LIVES else 25,
-    derandomize=not LIVES,
-    database=None,
-    deadline=None,
-    suppress_health_check=list(HealthCheck),
-)
-TestLife = pytest.mark.slow(LifeMachine.TestCase)
+@pytest.mark.slow
+def test_whatever_happens_in_whatever_order_each_mail_ends_in_one_place_the_right_one() -> None:
+    lives = settings(
+        max_examples=LIVES or 60,
+        stateful_step_count=40 if LIVES else 25,
+        derandomize=not LIVES,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(LifeMachine, settings=lives)
