@@ -86,6 +86,14 @@ _SERVICE: Final = (
         "tell us what the stacks say",
         level="error",
     ),
+    _event("state pruned", "mails kept_old before", "so many mails that were done with before this day were removed"),
+    _event(
+        "state not pruned",
+        "error",
+        "the daily removal of old rows failed; tried again tomorrow",
+        "what `error` says",
+        level="warning",
+    ),
     _event(
         "calibration is missing",
         "reason",
