@@ -15,12 +15,17 @@ from hypothesis import HealthCheck, settings
 from tests.acceptance.cubbyd import write_examples
 from tests.dovecot import DOVECOT, LAYOUTS, MAILDIR, Dovecot, Layout
 
+from cubbyd.service.log import STRICT
+
 settings.register_profile("noisy machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("noisy machine")
 """How long an example takes says nothing here: a busy machine stops everything for a second now and then."""
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 """A shell's background job ignores it, and so would the commands that the tests interrupt."""
+
+os.environ[STRICT] = "1"
+"""An event or a field that is not in the table is an error here, in the daemons that are started too."""
 
 ROOT = Path(__file__).parent.parent
 _users = itertools.count(1)

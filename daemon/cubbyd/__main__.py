@@ -32,7 +32,7 @@ def _run() -> int:
         with cli.make_context("cubbyd", sys.argv[1:]) as context:
             cli.invoke(context)
     except CubbydError as error:
-        click.echo(f"cubbyd: {error}", err=True)
+        _say(f"cubbyd: {error}")
         return error.exit_code
     except click.exceptions.Exit as ended:
         return ended.exit_code
@@ -43,6 +43,15 @@ def _run() -> int:
         click.echo("cubbyd: interrupted", err=True)
         return EXIT_INTERRUPTED
     return 0
+
+
+def _say(sentence: str) -> None:
+    """Say why it ends; to the journal as an error, not as news."""
+    if "JOURNAL_STREAM" in os.environ:
+        from cubbyd.service.line import goes_to_journal, with_priority
+
+        sentence = with_priority(sentence, "error") if goes_to_journal(sys.stderr) else sentence
+    click.echo(sentence, err=True)
 
 
 if __name__ == "__main__":

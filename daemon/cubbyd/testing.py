@@ -300,6 +300,12 @@ class FakeMailbox:
                     found.setdefault(_identity(mail), name)
         return found
 
+    def append(self, folder: str, content: bytes, received_at: datetime) -> None:
+        """Put a mail into a folder."""
+        self._command("append")
+        self._target(folder).add(FakeMessage(content, received_at))
+        self._done("append")
+
     def add_keyword(self, uids: Sequence[int], keyword: str) -> bool:
         """Flag mails; a server without keywords says OK and drops them."""
         self._writing("store")

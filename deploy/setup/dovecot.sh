@@ -1,10 +1,11 @@
 #!/bin/sh
-# Install Dovecot for the tests where that may be done; else say which command to give, and let the tests skip.
+# Install Dovecot, and what else the tests need of the system, where that may be done; else say which command to give, and let the tests skip.
 set -eu
 PATH=$PATH:/usr/sbin:/usr/local/sbin
 missing=
 command -v dovecot >/dev/null 2>&1 || missing="dovecot-imapd"
 command -v openssl >/dev/null 2>&1 || missing="$missing openssl"
+command -v strace >/dev/null 2>&1 || missing="$missing strace"
 [ -n "$missing" ] || exit 0
 
 if command -v apt-get >/dev/null 2>&1; then
@@ -23,4 +24,4 @@ if command -v apt-get >/dev/null 2>&1; then
         fi
     fi
 fi
-echo "The tests that need a mail server will be SKIPPED. To run them: sudo apt-get install $missing" >&2
+echo "The tests that need these will be SKIPPED. To run them: sudo apt-get install $missing" >&2

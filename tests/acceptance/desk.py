@@ -12,6 +12,8 @@ from typing import Any
 
 from tests.patience import PATIENCE_SECONDS
 
+from cubbyd.service.log import STRICT
+
 TEXTS = {
     "absence": ("fever, sick at home today", "he is ill and stays home", "stomach bug, not coming"),
     "billing": ("the invoice for tuition", "a receipt for the payment", "autopay took the payment twice"),
@@ -76,7 +78,7 @@ def filing_old_mail(text: str) -> str:
 def clean_environment() -> dict[str, str]:
     """Give the environment without what cubbyd or its output would take from it."""
     ours = ("CUBBYD_", "STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "PYTHONIOENCODING", "COLUMNS", "FORCE_COLOR")
-    return {key: value for key, value in os.environ.items() if not key.startswith(ours)}
+    return {key: value for key, value in os.environ.items() if not key.startswith(ours) or key == STRICT}
 
 
 def free_port() -> int:

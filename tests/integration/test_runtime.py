@@ -57,6 +57,31 @@ def test_polls_go_on_after_the_clock_was_set_back_by_an_hour(journal: Journal) -
         runtime.stop()
 
 
+def test_a_pass_is_due_at_the_time_of_the_digest_also_after_the_clock_was_set(journal: Journal) -> None:
+    port = free_port()
+    config = Config.model_validate(
+        {
+            "mailboxes": {
+                "office": {"host": "127.0.0.1", "port": port, "security": "plain", "username": "u", "password_env": "P"}
+            },
+            "categories": [{"id": "a", "code": 1, "name": "A"}, {"id": "b", "code": 2, "name": "B"}],
+            "digest": {"every": "day", "at": "06:30", "time_zone": "UTC"},
+        }
+    )
+    who = account("127.0.0.1", port, "u", "p")
+    runtime = Runtime(config, [who], words_classifier(), journal, SystemClock(), observe=False)
+    runtime.start()
+    try:
+        scheduler = runtime._scheduler
+        scheduler.modify_job("digest of office", next_run_time=datetime.now(UTC) + timedelta(days=400))
+        runtime.reschedule()
+        due = scheduler.get_job("digest of office").next_run_time.astimezone(UTC)
+        assert (due.hour, due.minute) == (6, 30)
+        assert due - datetime.now(UTC) <= timedelta(days=1)
+    finally:
+        runtime.stop()
+
+
 class SlowFiler:
     """A pass that takes its time, and notices whether another one runs."""
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +22,10 @@ from typing import Any
 import pytest
 from tests.acceptance.cubbyd import CATEGORIES, write_examples
 from tests.acceptance.desk import filing_old_mail
+from tests.conftest import ROOT
 from tests.dovecot import PASSWORD, Dovecot
 from tests.mail import Outside, mail
+from tests.oauth import Provider, token_passdb
 from tests.systemd.probe import attempts
 
 COMMAND = "/opt/cubbyd/bin/cubbyd"
@@ -60,6 +64,19 @@ def journal(unit: str = "cubbyd.service") -> str:
 def log() -> str:
     """Read what the daemon has said since its last start."""
     return run("journalctl", "--no-pager", "--output=cat", f"_SYSTEMD_INVOCATION_ID={show()['InvocationID']}").stdout
+
+
+def priorities() -> set[tuple[str, str]]:
+    """Give what the daemon and its commands have said, by event or first word, and the priority that the journal has for it."""
+    said = run("journalctl", "--no-pager", "--output=json", "--unit=cubbyd.service", "_TRANSPORT=stdout").stdout
+    lines = [json.loads(line) for line in said.splitlines()]
+    return {
+        (
+            json.loads(line["MESSAGE"])["event"] if line["MESSAGE"].startswith("{") else line["MESSAGE"].split()[0],
+            line["PRIORITY"],
+        )
+        for line in lines
+    }
 
 
 def eventually(is_so: Callable[[], bool], seconds: float = 20) -> None:
@@ -156,6 +173,25 @@ def test_it_starts_as_a_user_of_its_own_and_files_two_mails_from_a_server_over_t
     assert PASSWORD.encode() not in Path(f"/proc/{shown['MainPID']}/environ").read_bytes()
 
 
+def test_metrics_and_the_health_page_reach_this_machine_out_of_the_sandbox(office: Office) -> None:
+    office.configure(more='[metrics]\nlisten = "127.0.0.1:9464"\n')
+    systemctl("start", "cubbyd")
+
+    eventually(lambda: asked("/healthz").startswith('{"ok": true'))
+    assert 'cubbyd_healthy{mailbox="office"} 1.0' in asked("/metrics")
+    assert "process_resident_memory_bytes" in asked("/metrics"), "the sandbox leaves of /proc what that needs"
+
+
+def asked(path: str) -> str:
+    """Read a page of the daemon; nothing where it does not answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:9464{path}", timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+    except OSError:
+        return ""
+
+
 def test_a_start_does_not_wait_for_the_mail_server_and_a_stop_is_quick_and_clean(office: Office, server: Dovecot) -> None:
     server.stop()
     try:
@@ -230,6 +266,7 @@ def test_a_wrong_password_is_no_hammering_and_becomes_one_alert(office: Office) 
     time.sleep(20)  # four polls, and as many chances to hammer
     assert 1 <= office.refusals() <= 2  # the poll's, and that of the connection that watches
     assert (show()["ActiveState"], show()["NRestarts"]) == ("active", "0")
+    assert ("pass failed", "3") in priorities()
 
     assert run("systemctl", "start", "cubbyd-health").returncode == 0  # it may mend itself: ten minutes are nothing
     an_hour_ago()
@@ -285,6 +322,7 @@ def test_what_trying_again_would_not_mend_fails_at_once_with_an_alert(office: Of
     time.sleep(3)
     assert fate() == {"ActiveState": "failed", "ExecMainStatus": "78", "NRestarts": "0"}
     assert "nonsense" in ALERTS.read_text()
+    assert ("cubbyd:", "3") in priorities()
 
     office.configure()
     (ETC / "office.password").unlink()
@@ -305,6 +343,7 @@ def test_the_log_is_json_with_no_mail_text_and_no_password(office: Office) -> No
 
     lines = [json.loads(line) for line in log().splitlines()]
     assert {"started", "mail filed", "pass done"} <= {line["event"] for line in lines}
+    assert {("started", "6"), ("mail filed", "6"), ("pass done", "6")} <= priorities()
     assert not [word for word in ("Emma", "ann@example.com", PASSWORD) if word in journal()]
 
 
@@ -335,6 +374,22 @@ def test_a_damaged_state_file_is_named_and_once_moved_away_it_files_on(office: O
     office.deliver("Emma is ill today")
     eventually(lambda: office.folders() == {"Absence": ["Emma is ill today"]})
 
+    systemctl("stop", "cubbyd")
+    shutil.copy(STATE / "cubbyd.sqlite", "/tmp/copy.sqlite")
+    (STATE / "cubbyd.sqlite").write_bytes(b"no database" * 1000)
+    restored = run("sh", "-euxc", restoring().replace("sudo ", "").replace("COPY", "/tmp/copy.sqlite"))
+    assert restored.returncode == 0, restored.stderr
+    office.deliver("Noah is ill today")
+    eventually(lambda: office.folders() == {"Absence": ["Emma is ill today", "Noah is ill today"]})
+
+
+def restoring() -> str:
+    """Give the commands of the runbook that put a copy of the state file in its place."""
+    page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    commands = re.findall(r"(?:^    .*\n)+", page.partition("## 8. ")[2], re.MULTILINE)[0]
+    assert "COPY" in commands
+    return str(commands)
+
 
 def test_from_inside_the_sandbox_nothing_can_be_reached_but_state_and_network(office: Office) -> None:
     """A service with the daemon's own unit, but for the program: what mail from strangers could do if it took the daemon over."""
@@ -361,3 +416,50 @@ def as_probe(unit: str) -> str:
     dropped = ("Type=", "ExecStart=", "ExecReload=", "Restart", "Wants=", "OnFailure=", "WatchdogS", "Environment=")
     kept = "\n".join(line for line in unit.splitlines() if not line.startswith(dropped))
     return kept.replace("[Service]", f"[Service]\nType=oneshot\nExecStart={' '.join(PROBE)} /var/lib/cubbyd")
+
+
+TOKENS = Path("/etc/cubbyd/oauth")
+LOGIN = (
+    "systemd-run --pipe --wait --collect -p DynamicUser=yes -p User=cubbyd -p StateDirectory=cubbyd "
+    f"{COMMAND} --config /etc/cubbyd/cubbyd.toml login office --json"
+).split()
+
+
+def test_a_person_logs_in_as_the_services_user_and_the_service_goes_on_with_the_tokens(installed: None) -> None:  # noqa: ARG001
+    """The provider rotates: what the login was given is used up by the sandboxed service, which must write down the next."""
+    TOKENS.mkdir(mode=0o755)
+    with Provider(TOKENS, lifetime=302) as provider, Dovecot(extra=token_passdb(TOKENS / "dovecot", provider)) as server:
+        provider.ca_file.chmod(0o644)
+        office = Office(server)
+        provider.username = office.user
+        shutil.copy(server.certificate, TOKENS / "ca.pem")
+        (TOKENS / "ca.pem").chmod(0o644)
+        text = (ETC / "cubbyd.toml").read_text().replace("ca.pem", str(TOKENS / "ca.pem"))
+        table = provider.toml("microsoft-device")
+        (ETC / "cubbyd.toml").write_text(text.replace('password_credential = "office"\n', "").replace("[log]", f"{table}[log]"))
+        office.deliver("Emma is ill today")
+        try:
+            systemctl("start", "cubbyd")
+            eventually(lambda: show()["StatusText"].startswith("office fails: mailbox office: nobody has logged in yet"))
+            with subprocess.Popen(LOGIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as login:
+                assert login.stdout is not None
+                assert json.loads(login.stdout.readline())["code"]
+                provider.approve()
+                out, err = login.communicate(timeout=60)
+            assert login.returncode == 0, err
+            assert json.loads(out)["login"] == "accepted"
+            eventually(lambda: office.folders() == {"Absence": ["Emma is ill today"]}, seconds=60)
+
+            server.stop()
+            time.sleep(2.5)
+            server.start()
+            office.deliver("Noah is ill today")
+            eventually(lambda: sorted(office.folders()["Absence"]) == ["Emma is ill today", "Noah is ill today"], seconds=60)
+            assert "refresh_token" in provider.grants
+            assert (STATE / "tokens" / "office.json").stat().st_mode & 0o777 == 0o600
+            assert not [secret for secret in provider.issued if secret in journal()]
+        finally:
+            run("systemctl", "stop", "cubbyd.service", "cubbyd-health.timer")
+            run("systemctl", "reset-failed")
+            shutil.rmtree(STATE, ignore_errors=True)
+    assert provider.faults == []

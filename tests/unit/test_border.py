@@ -26,7 +26,7 @@ from cubbyd.errors import (
     MailboxReadOnly,
     MailboxUnavailable,
 )
-from cubbyd.mailbox.border import LONGEST_REPLY, UNTIMED_SECONDS, ours
+from cubbyd.mailbox.border import LONGEST_REPLY, UNTIMED_SECONDS, ours, translate
 
 DOING = "mailbox office: opening INBOX"
 BACKOFF = "BAD Request is throttled. Suggested Backoff Time: 5000 milliseconds"
@@ -52,7 +52,7 @@ def certificate_error() -> ssl.SSLCertVerificationError:
     error = ssl.SSLCertVerificationError(
         1, "[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"
     )
-    error.verify_message = "self-signed certificate"
+    error.verify_message, error.verify_code = "self-signed certificate", 18
     return error
 
 
@@ -138,6 +138,20 @@ def test_a_refused_login_is_refused(text: str) -> None:
     assert ours_.exit_code == 77
     assert text in str(ours_)
     assert "check username and password" in str(ours_)
+
+
+def test_a_login_that_was_taken_and_opens_no_mailbox_is_a_matter_of_rights() -> None:
+    """Exchange says so at SELECT, where the app has no permission for the mailbox, or IMAP is off for it."""
+    error = translate(IMAPClientError("select failed: User is authenticated but not connected."), "opening INBOX")
+
+    assert isinstance(error, LoginRefused)
+    assert "may not open this mailbox: docs/login.md" in str(error)
+
+
+def test_a_refused_token_is_no_wrong_password() -> None:
+    error = translate(LoginError("[AUTHENTICATIONFAILED] no"), "logging in", "ask whoever made the app")
+
+    assert str(error) == "logging in: [AUTHENTICATIONFAILED] no; ask whoever made the app"
 
 
 @pytest.mark.parametrize(

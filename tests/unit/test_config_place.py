@@ -41,7 +41,7 @@ def test_without_a_file_the_places_are_named() -> None:
     with pytest.raises(ConfigError) as caught:
         find_config(None)
 
-    for place in ("$CUBBYD_CONFIG", "cubbyd.toml", "/etc/cubbyd/cubbyd.toml", "config.example.toml", "--config FILE"):
+    for place in ("$CUBBYD_CONFIG", "cubbyd.toml", "/etc/cubbyd/cubbyd.toml", "cubbyd init", "--config FILE"):
         assert place in str(caught.value)
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.conftest import ROOT
 
+from cubbyd import __main__ as main
 from cubbyd import errors
 from cubbyd.errors import ConfigError, CubbydError, InputFileError, MailboxUnavailable, Problem, UnknownKind
 
@@ -69,3 +72,13 @@ def test_an_unknown_kind_names_those_that_are_known() -> None:
 def test_a_pause_is_carried_beside_the_message() -> None:
     assert MailboxUnavailable("throttled", retry_after_seconds=5).retry_after_seconds == 5
     assert MailboxUnavailable().retry_after_seconds is None
+
+
+def test_the_documentation_explains_every_exit_code() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("## Exit codes")[2].partition("\n## ")[0]
+    explained = {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)}
+    ours = {value for module in (errors, main) for name, value in vars(module).items() if name.startswith("EXIT_")}
+
+    assert ours | {0, 2} <= explained
+    assert explained - ours == {0, 2, 243}, "done, click's own, systemd's own"

@@ -179,6 +179,12 @@ def to_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, allow_nan=False).encode()
 
 
+def demand_renderer(file: Path, found: str, due: str, way_out: str = TRAIN_AGAIN) -> None:
+    """Raise ModelFileError where a model was trained on texts of another version of the renderer than is due."""
+    if found != due:
+        raise ModelFileError(file, f"was trained on texts of renderer version {found!r}, this is {due!r}; {way_out}")
+
+
 def digest_members(members: Mapping[str, bytes]) -> dict[str, str]:
     """Give the SHA-256 of each member."""
     return {name: sha256(member).hexdigest() for name, member in members.items()}

@@ -1,9 +1,7 @@
 """The file of a local model: one zip with a manifest, the words as JSON, and numpy arrays; no pickle, no code.
 
     manifest.json         what the model is, where it comes from, and the SHA-256 of every other member
-    words.json            the vocabulary's words
-    grams.npy             uint64 (grams,)                    the hashes of its character n-grams
-    document_counts.npy   int32 (words + grams,)             in how many examples each of them occurs
+    words.json, grams.npy, document_counts.npy               the vocabulary (cubbyd.classify.vocabularyfile)
     weights.npy           float32 (words + grams, categories)
     bias.npy              float32 (categories,)
     similar_columns.npy   int32 (kept, words of each)        the strongest words of some examples (cubbyd.classify.similar)
@@ -25,13 +23,13 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 import numpy as np
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from cubbyd.classify.container import (
     FORMAT,
-    TRAIN_AGAIN,
     array_bytes,
     demand,
+    demand_renderer,
     digest_members,
     open_container,
     read_array,
@@ -40,10 +38,10 @@ from cubbyd.classify.container import (
     save_container,
     to_json,
 )
-from cubbyd.classify.feature import MAX_GRAMS, MAX_WORDS, Floats, Vocabulary
+from cubbyd.classify.feature import Floats, Vocabulary
 from cubbyd.classify.similar import NOTHING_SIMILAR, WORDS_KEPT, Similar
+from cubbyd.classify.vocabularyfile import VOCABULARY, WORD_LIST, read_vocabulary, vocabulary_members
 from cubbyd.config import Labels
-from cubbyd.errors import ModelFileError
 from cubbyd.taxonomy import CategoryId
 
 FORMAT_VERSION: Final = 3
@@ -51,12 +49,10 @@ KIND: Final = "local"
 
 MAX_CATEGORIES: Final = 250
 
-_WORDS: Final = "words.json"
 _SIMILAR: Final = ("similar_columns.npy", "similar_values.npy", "similar_labels.npy", "similar_lines.npy", "subjects.json")
-_MEMBERS: Final = (_WORDS, "grams.npy", "document_counts.npy", "weights.npy", "bias.npy", *_SIMILAR)
+_OWN: Final = ("weights.npy", "bias.npy", *_SIMILAR)
+_MEMBERS: Final = (*VOCABULARY, *_OWN)
 _MAX_EXAMPLES: Final = 2**31 - 1
-
-_WORD_LIST: Final = TypeAdapter(tuple[str, ...])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,37 +175,28 @@ def load_model(file: Path, *, renderer: str) -> LocalModel:
     """
     with open_container(file) as archive:
         manifest = _Manifest.model_validate(read_manifest(file, archive, version=FORMAT_VERSION, kind=KIND))
-        if manifest.renderer != renderer:
-            raise ModelFileError(
-                file, f"was trained on texts of renderer version {manifest.renderer!r}, this is {renderer!r}; {TRAIN_AGAIN}"
-            )
+        demand_renderer(file, manifest.renderer, renderer)
         return _build_model(manifest, read_members(file, archive, _MEMBERS, manifest.members))
 
 
 def _build_model(manifest: _Manifest, members: Mapping[str, bytes]) -> LocalModel:
-    words = _WORD_LIST.validate_json(members[_WORDS])
-    grams = read_array(members["grams.npy"], np.dtype(np.uint64), (None,))
-    columns, categories = len(words) + len(grams), len(manifest.categories)
-    document_counts = read_array(members["document_counts.npy"], np.dtype(np.int32), (columns,))
+    vocabulary = read_vocabulary(members, manifest.mails)
+    categories = len(manifest.categories)
     examples = tuple(category.examples for category in manifest.categories)
-    weights = read_array(members["weights.npy"], np.dtype(np.float32), (columns, categories))
+    weights = read_array(members["weights.npy"], np.dtype(np.float32), (len(vocabulary), categories))
     bias = read_array(members["bias.npy"], np.dtype(np.float32), (categories,))
-    demand(len(words) <= MAX_WORDS and len(grams) <= MAX_GRAMS, "the vocabulary is too large")
-    demand(list(words) == sorted(set(words)) and bool(np.all(grams[1:] > grams[:-1])), "the vocabulary is out of order")
-    in_some = (document_counts >= 1) & (document_counts <= manifest.mails)
-    demand(bool(in_some.all()), "a feature in no example, or in too many")
     demand(bool(np.isfinite(weights).all() and np.isfinite(bias).all()), "a weight is no number")
     return LocalModel(
         categories=tuple(CategoryId(category.id) for category in manifest.categories),
         examples=examples,
-        vocabulary=Vocabulary(words=words, grams=grams, document_counts=document_counts, examples=manifest.mails),
+        vocabulary=vocabulary,
         weights=weights,
         bias=bias,
         temperature=manifest.temperature,
         labels=manifest.labels,
         slopes=manifest.slopes,
         shifts=manifest.shifts,
-        similar=_build_similar(members, len(words), categories),
+        similar=_build_similar(members, len(vocabulary.words), categories),
         renderer=manifest.renderer,
         data_sha256=manifest.data_sha256,
         quality=Quality(**manifest.quality.model_dump()),
@@ -223,7 +210,7 @@ def _build_similar(members: Mapping[str, bytes], words: int, categories: int) ->
     labels, lines = (
         read_array(members[f"similar_{name}.npy"], np.dtype(np.int32), (len(columns),)) for name in ("labels", "lines")
     )
-    subjects = _WORD_LIST.validate_json(members["subjects.json"])
+    subjects = WORD_LIST.validate_json(members["subjects.json"])
     demand(bool(((columns >= 0) & (columns <= words)).all()), "a word that the vocabulary does not have")
     demand(bool(np.isfinite(values).all()), "a value is no number")
     demand(bool(((labels >= 0) & (labels < categories)).all() and (lines >= 0).all()), "an example of no category or line")
@@ -232,12 +219,10 @@ def _build_similar(members: Mapping[str, bytes], words: int, categories: int) ->
 
 
 def _members(model: LocalModel) -> dict[str, bytes]:
-    vocabulary = model.vocabulary
     similar = model.similar
-    arrays = (vocabulary.grams, vocabulary.document_counts, model.weights, model.bias)
     kept = (similar.columns, similar.values, similar.labels, similar.lines)
-    numbers = [array_bytes(array) for array in (*arrays, *kept)]
-    return dict(zip(_MEMBERS, (to_json(vocabulary.words), *numbers, to_json(similar.subjects)), strict=True))
+    numbers = [array_bytes(array) for array in (model.weights, model.bias, *kept)]
+    return vocabulary_members(model.vocabulary) | dict(zip(_OWN, (*numbers, to_json(similar.subjects)), strict=True))
 
 
 def _describe(model: LocalModel, members: Mapping[str, bytes]) -> dict[str, Any]:

@@ -155,11 +155,10 @@ Money = Annotated[Number, Field(gt=0.0, le=1_000_000.0)]
 Price = Annotated[Number, Field(ge=0.0, le=100_000.0)]
 
 
-class OpenAISection(Section):
-    """A server that speaks OpenAI's wire: OpenAI itself, or any other at base_url."""
+class ServerSection(Section):
+    """A server that speaks OpenAI's wire, and what may be spent there; OpenAI itself, or any other at base_url."""
 
     model: str = Field(min_length=1, max_length=200)
-    mode: Mode = Mode.AUTO
     base_url: BaseUrl = OPENAI
     api_key_file: Path | None = None
     api_key_credential: str | None = None
@@ -177,22 +176,6 @@ class OpenAISection(Section):
     money_per_day: Money | None = None
     money_per_month: Money | None = None
     price_per_million_input_tokens: Price | None = None
-    price_per_million_output_tokens: Price | None = None
-    price_per_million_training_tokens: Price | None = None
-    schema_probability: Annotated[Number, Field(gt=0.0, lt=1.0)] = 0.8
-    logprobs: Switch = True
-    reasoning_effort: Effort = Effort.AUTO
-    max_tokens_field: TokensField = TokensField.MAX_COMPLETION_TOKENS
-    schema_format: SchemaFormat = SchemaFormat.JSON_SCHEMA
-    endpoint: Endpoint = Endpoint.CHAT
-    codes: Codes = Codes.LETTERS
-    separator: Separator = "\n\n###\n\n"
-    instructions: Switch = True
-    context_tokens: Whole = Field(default=0, ge=0, le=10_000_000)
-    store_field: Switch = True
-    key_header: KeyHeader = KeyHeader.AUTHORIZATION
-    api_version: ApiVersion = ""
-    extra_body: ExtraBody = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -211,6 +194,33 @@ class OpenAISection(Section):
             found = " and ".join(given) or "none of them"
             raise ValueError(f"give exactly one of {', '.join(API_KEY_KEYS)} (found {found})")
         return self
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether the server is on this machine."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
+
+
+class OpenAISection(ServerSection):
+    """A server with a model that classifies."""
+
+    mode: Mode = Mode.AUTO
+    price_per_million_output_tokens: Price | None = None
+    price_per_million_training_tokens: Price | None = None
+    schema_probability: Annotated[Number, Field(gt=0.0, lt=1.0)] = 0.8
+    logprobs: Switch = True
+    reasoning_effort: Effort = Effort.AUTO
+    max_tokens_field: TokensField = TokensField.MAX_COMPLETION_TOKENS
+    schema_format: SchemaFormat = SchemaFormat.JSON_SCHEMA
+    endpoint: Endpoint = Endpoint.CHAT
+    codes: Codes = Codes.LETTERS
+    separator: Separator = "\n\n###\n\n"
+    instructions: Switch = True
+    context_tokens: Whole = Field(default=0, ge=0, le=10_000_000)
+    store_field: Switch = True
+    key_header: KeyHeader = KeyHeader.AUTHORIZATION
+    api_version: ApiVersion = ""
+    extra_body: ExtraBody = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _prices_for_the_budget(self) -> Self:
@@ -238,11 +248,6 @@ class OpenAISection(Section):
                 'instructions = false is for models that were fine-tuned to answer a mail with a code; set mode = "code"'
             )
         return self
-
-    @property
-    def is_loopback(self) -> bool:
-        """Tell whether the server is on this machine."""
-        return is_loopback(urlsplit(self.base_url).hostname or "")
 
     @property
     def effort(self) -> str:

@@ -40,7 +40,7 @@ def embedded_server() -> Iterator[DemoServer]:
     server = DemoServer(host=HOST, port=_free_port(), user=USER, password=secrets.token_urlsafe(9))
     listen = ["--host", server.host, "--port", str(server.port), "--no-tls", "--no-service", "managesieve"]
     login = ["dict", f"--demo-user={server.user}", f"--demo-password={server.password}"]
-    process = subprocess.Popen(  # noqa: S603  (our own arguments, no shell)
+    process = subprocess.Popen(  # nosec B603  # noqa: S603  (our own arguments, no shell)
         [sys.executable, "-c", "from pymap.main import main; main()", *listen, *login],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

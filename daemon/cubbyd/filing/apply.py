@@ -164,10 +164,12 @@ def _act(context: PassContext, route: Route, records: Sequence[Record]) -> bool:
     """Touch the mailbox and settle what the server confirms; tell whether it left anything unconfirmed."""
     uids = [record.uid for record in records]
     for keyword in route.keywords:
-        if not context.mailbox.add_keyword(uids, keyword) and route.folder is None and keyword != FLAGGED:
-            raise CommandRefused(
-                f'mailbox {context.name}: the server dropped the keyword {keyword}; set action = "move" in [filing]'
-            )
+        if not context.mailbox.add_keyword(uids, keyword) and keyword != FLAGGED:
+            if route.folder is None:
+                raise CommandRefused(
+                    f'mailbox {context.name}: the server dropped the keyword {keyword}; set action = "move" in [filing]'
+                )
+            context.remark_dropped(keyword)
     if route.folder is None:
         still_there = context.mailbox.present(uids)
         done: list[tuple[Record, int | None]] = [(record, None) for record in records if record.uid in still_there]

@@ -1,7 +1,7 @@
 """The journal: what was seen, decided, planned and done with each mail. Every query has its name here, and no other home.
 
-Each method is one transaction. Nothing is ever deleted, and a step that the life cycle does not allow raises
-IllegalTransition and changes nothing.
+What reports and digests ask is in tally.py and digest.py. Each method is one transaction. Nothing is ever deleted, and a step
+that the life cycle does not allow raises IllegalTransition and changes nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from cubbyd.errors import IllegalTransition
+from cubbyd.journal.digest import DigestBook
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
-from cubbyd.journal.schema import folder, message, poll, undo
+from cubbyd.journal.schema import by_time, folder, message, poll, undo
+from cubbyd.journal.tally import Tally
 from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
 
@@ -37,6 +39,10 @@ class Journal:
     def __init__(self, engine: sa.Engine) -> None:
         """Work on an opened database (see store.open_database)."""
         self._engine = engine
+        self.tally = Tally(engine)
+        """What reports ask."""
+        self.digests = DigestBook(engine)
+        """Which digests were sent."""
         self._turn = Lock()
 
     def close(self) -> None:
@@ -393,9 +399,8 @@ class Journal:
 
     def last_change(self, mailbox: str, states: Iterable[State] = State) -> datetime | None:
         """Tell when something last happened to a mail that is now in one of these states."""
-        query = sa.select(sa.func.max(message.c.changed_at)).where(
-            message.c.mailbox == mailbox, message.c.state.in_(list(states))
-        )
+        here = by_time(mailbox), message.c.state.in_(list(states))
+        query = sa.select(message.c.changed_at).where(*here).order_by(message.c.changed_at.desc()).limit(1)
         with self._engine.connect() as connection:
             changed: datetime | None = connection.scalar(query)
             return changed

@@ -116,7 +116,7 @@ def _listed(states: Iterable[State]) -> str:
 _BEGIN_ANEW = "restore a copy; else move the state away and begin anew"
 _CONSISTENCY: Sequence[tuple[str, Finding]] = (
     (
-        f"SELECT count(*) FROM message WHERE state NOT IN ({_listed(State)})",  # noqa: S608  (our own words)
+        f"SELECT count(*) FROM message WHERE state NOT IN ({_listed(State)})",  # nosec B608  # noqa: S608  (our own words)
         Finding(
             is_fault=True,
             what="{} mails stand in a state that this version does not know",
@@ -124,13 +124,13 @@ _CONSISTENCY: Sequence[tuple[str, Finding]] = (
         ),
     ),
     (
-        f"SELECT count(*) FROM message WHERE state = '{State.DECIDED}' AND prediction IS NULL",  # noqa: S608
+        f"SELECT count(*) FROM message WHERE state = '{State.DECIDED}' AND prediction IS NULL",  # nosec B608  # noqa: S608
         Finding(is_fault=True, what="{} mails are decided without a decision on record", way_out=_BEGIN_ANEW),
     ),
     (
         f"""
         SELECT count(*) FROM message WHERE state IN ({_listed(UNFINISHED)}) AND target_folder IS NULL AND keyword IS NULL
-        """,  # noqa: S608
+        """,  # nosec B608  # noqa: S608
         Finding(is_fault=True, what="{} mails are planned without a plan on record", way_out=_BEGIN_ANEW),
     ),
     (
@@ -274,7 +274,7 @@ def prune(directory: Path, before: datetime, *, dry_run: bool) -> Pruned:
         connection.execute("PRAGMA secure_delete=ON")
         connection.execute("BEGIN IMMEDIATE")
         (old,) = connection.execute("SELECT count(*) FROM message WHERE changed_at < :before", at).fetchone()
-        mails = connection.execute(f"DELETE FROM message WHERE {_GOES}", at).rowcount  # noqa: S608  (our own words)
+        mails = connection.execute(f"DELETE FROM message WHERE {_GOES}", at).rowcount  # nosec B608  # noqa: S608
         connection.execute(_UNDOS_GO, at)
         connection.execute("ROLLBACK" if dry_run else "COMMIT")
         if not dry_run:

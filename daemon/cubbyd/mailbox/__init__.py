@@ -2,8 +2,18 @@
 
 from cubbyd.mailbox.connect import Account
 from cubbyd.mailbox.pause import Pauses
-from cubbyd.mailbox.protocol import Capabilities, FolderStatus, Mailbox, RawMessage
+from cubbyd.mailbox.protocol import Capabilities, FolderStatus, Mailbox, RawMessage, TokenSource
 from cubbyd.mailbox.session import open_mailbox
 from cubbyd.mailbox.watch import IdleWatcher
 
-__all__ = ["Account", "Capabilities", "FolderStatus", "IdleWatcher", "Mailbox", "Pauses", "RawMessage", "open_mailbox"]
+__all__ = [
+    "Account",
+    "Capabilities",
+    "FolderStatus",
+    "IdleWatcher",
+    "Mailbox",
+    "Pauses",
+    "RawMessage",
+    "TokenSource",
+    "open_mailbox",
+]

@@ -40,35 +40,47 @@ UNTIMED_SECONDS = 30.0
 """The pause for a server that says it cannot now, and not for how long."""
 
 TRANSIENT_CODES = frozenset({"UNAVAILABLE", "LIMIT", "INUSE", "SERVERBUG"})
-TRANSIENT_TEXT = re.compile(r"too many (simultaneous )?connections|throttled|try again|temporar", re.IGNORECASE)
+TRANSIENT_TEXT = re.compile(
+    r"too many (simultaneous )?connections|throttled|try again|temporar|server unavailable|command or bandwidth limits",
+    re.IGNORECASE,
+)
+NOT_CONNECTED = re.compile(r"authenticated but not connected", re.IGNORECASE)
+"""How Exchange says, at the first command after a login that it accepted, that this user gets no mailbox."""
+
+OUT_OF_DATE_CODES = frozenset({9, 10})
+"""OpenSSL's numbers for a certificate that is not valid yet, or not any more."""
+OUT_OF_DATE = "have it renewed on the server, and look whether the clock of this machine is right"
+NOT_KNOWN = "use the host name that the certificate was made for, or give the certificate authority in ca_file"
+HALF_IN = re.compile(r"authenticated but not connected", re.IGNORECASE)
+"""What Exchange says after a login that it took, where the account may not open the mailbox."""
 
 CONNECTION_FAULTS = (IMAPClientAbortError, OSError, EOFError)
+PASSWORD_HINT = "check username and password"  # noqa: S105  (a sentence)
+
 LONGEST_REPLY = 200
 """Characters of a server's answer that go into an error; it may quote a folder's name, never mail text."""
 
 
 @contextmanager
-def ours(doing: str) -> Iterator[None]:
-    """Turn what imapclient and the socket raise while `doing` into our exceptions."""
+def ours(doing: str, *, if_refused: str = PASSWORD_HINT) -> Iterator[None]:
+    """Turn what imapclient and the socket raise while `doing` into our exceptions; `if_refused`: a refused login's way out."""
     try:
         yield
     except MailboxError:
         raise
     except (*CONNECTION_FAULTS, IMAPClientError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise translate(error, doing) from error
+        raise translate(error, doing, if_refused) from error
 
 
-def translate(error: BaseException, doing: str) -> MailboxError:
+def translate(error: BaseException, doing: str, if_refused: str = PASSWORD_HINT) -> MailboxError:
     """Find our exception for a foreign one."""
     text = _reply(error)
     pause = _asked(text)
     if isinstance(error, ssl.SSLCertVerificationError):
-        return InsecureConnection(
-            f"{doing}: the server's certificate is not trusted ({error.verify_message}); "
-            "use the host name that the certificate was made for, or give the certificate authority in ca_file"
-        )
+        way_out = OUT_OF_DATE if error.verify_code in OUT_OF_DATE_CODES else NOT_KNOWN
+        return InsecureConnection(f"{doing}: the server's certificate is not trusted ({error.verify_message}); {way_out}")
     if isinstance(error, LoginError):
-        return _login(error, doing, text, pause)
+        return _login(error, f"{doing}: {text}", pause, if_refused)
     if isinstance(error, IMAPClientReadOnlyError):
         return MailboxReadOnly(f"{doing}: the server lets this account only read; give it the right to write and delete")
     if isinstance(error, CONNECTION_FAULTS):
@@ -76,16 +88,24 @@ def translate(error: BaseException, doing: str) -> MailboxError:
         return MailboxUnavailable(f"{doing}: {_fault(error)}", retry_after_seconds=_pause(text, pause) if is_said else None)
     if isinstance(error, ProtocolError) or not isinstance(error, IMAPClientError):
         return MailboxUnavailable(f"{doing}: the server's answer could not be read ({type(error).__name__})")
+    if NOT_CONNECTED.search(text):
+        return LoginRefused(
+            f"{doing}: the server accepted the login, and gives no mailbox ({text}); "
+            "check the password, and whether this user may open that mailbox by IMAP"
+        )
     if pause is not None or TRANSIENT_TEXT.search(text):
         return MailboxUnavailable(f"{doing}: {text}", retry_after_seconds=_pause(text, pause))
+    if HALF_IN.search(text):
+        return LoginRefused(f"{doing}: {text}; the login was taken, but it may not open this mailbox: docs/login.md")
     return CommandRefused(f"{doing}: {text}", code=_code(text))
 
 
-def _login(error: LoginError, doing: str, text: str, pause: float | None) -> MailboxError:
+def _login(error: LoginError, said: str, pause: float | None, if_refused: str) -> MailboxError:
     broken = isinstance(error.__context__, CONNECTION_FAULTS)
+    text = str(error)
     if broken or pause is not None or _cannot_now(text):
-        return MailboxUnavailable(f"{doing}: {text}", retry_after_seconds=pause if broken else _pause(text, pause))
-    return LoginRefused(f"{doing}: the server said: {text}; check username and password")
+        return MailboxUnavailable(said, retry_after_seconds=pause if broken else _pause(text, pause))
+    return LoginRefused(f"{said}; {if_refused}")
 
 
 def _reply(error: BaseException) -> str:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cubbyd.errors import CubbydError, LoginRefused, MailboxUnavailable
+from cubbyd.errors import CubbydError, LoginEnded, LoginRefused, MailboxUnavailable
 
 FIRST_SECONDS = 5.0
+LOGIN_ENDED_SECONDS = 15.0
+"""Where a person has to run `cubbyd login`: nobody is asked before that, so it costs nothing to look whether it was done."""
+
 LONGEST_ASKED_SECONDS = 3600.0
 """What a server asks for in prose may be nonsense, and one that means it says it again."""
 
@@ -33,6 +36,8 @@ class Pauses:
         `lot` is drawn by chance, from 0 to 1. Our own pause is halved at most by it; what the server asked for, and the pause
         after a refused login, are only made longer.
         """
+        if isinstance(error, LoginEnded):
+            return LOGIN_ENDED_SECONDS
         if isinstance(error, LoginRefused):
             return self.login_seconds * (1 + ADDED_SHARE * lot)
         doublings = min(max(failures, 1) - 1, MOST_DOUBLINGS)

@@ -19,17 +19,20 @@ from types import FrameType
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock, SystemClock
-from cubbyd.config import Config, load_config
+from cubbyd.config import Config, DigestSection, Every, load_config
 from cubbyd.errors import ConfigError, CubbydError, Problem
 from cubbyd.journal import Journal, open_database, state_lock
 from cubbyd.mailbox import Account, IdleWatcher
 from cubbyd.service.build import accounts_of, build_workers, load_classifier, longest_step_seconds
 from cubbyd.service.headline import headline
+from cubbyd.service.monitor import Monitor
 from cubbyd.service.notify import Manager
+from cubbyd.service.observer import Observer
 from cubbyd.service.pulse import Pulse
 from cubbyd.service.step import StepWatch
 from cubbyd.service.worker import Worker, WorkerThread
@@ -65,6 +68,7 @@ class Runtime:
         *,
         observe: bool,
         pulse: Pulse | None = None,
+        observer: Observer | None = None,
     ) -> None:
         """Put the parts together; nothing runs yet. The threads report their progress to the pulse from now on."""
         self._stopping = threading.Event()
@@ -81,6 +85,7 @@ class Runtime:
             observe=observe,
             should_stop=self._stopping.is_set,
             beats=self._beats,
+            observer=observer,
         )
         self._threads = {
             worker.name: WorkerThread(worker, clock, self._stopping, self._beats[worker.name], pulse.rest_seconds)
@@ -111,6 +116,7 @@ class Runtime:
                 coalesce=True,
                 misfire_grace_time=None,
             )
+        self._schedule_digests()
         self._scheduler.start()
         for watcher in self._watchers:
             watcher.start()
@@ -129,6 +135,14 @@ class Runtime:
         for name, thread in self._threads.items():
             self._scheduler.reschedule_job(name, trigger=self._trigger(name))
             thread.wake()
+        self._schedule_digests()
+
+    def _schedule_digests(self) -> None:
+        """Have a pass made whenever a digest is due; it goes out after that."""
+        calendar = digest_calendar(self._config.digest)
+        for name, thread in self._threads.items() if calendar else ():
+            how = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "replace_existing": True}
+            self._scheduler.add_job(thread.wake, calendar, id=f"digest of {name}", **how)
 
     def stop(self) -> None:
         """Finish the mail in hand and end every thread; connections that hang are cut.
@@ -156,6 +170,15 @@ class Runtime:
             self._threads[name].join(max(0.0, until - clock.monotonic()))
 
 
+def digest_calendar(section: DigestSection) -> CronTrigger | None:
+    """Say when a pass is to be made because a digest is due, which goes out after it; None where none is sent."""
+    if section.every is Every.NEVER:
+        return None
+    hour, minute = section.at.split(":")
+    weekday = section.weekday[:3] if section.every is Every.WEEK else None
+    return CronTrigger(day_of_week=weekday, hour=int(hour), minute=int(minute), timezone=section.time_zone or None)
+
+
 class Daemon:
     """Serves a configuration file until it is told to stop."""
 
@@ -174,6 +197,7 @@ class Daemon:
         self._manager = manager or Manager.from_environment(os.environ)
         seconds = self._watchdog_seconds(config)
         self._pulse = Pulse(watchdog_seconds=seconds, feed=self._manager.alive, clock=self._clock)
+        self._monitor = Monitor(config, self._clock)
         self._told, self._refusal = "", ""
         self._allowed_seconds = self._manager.watchdog_seconds
         self._stop, self._reload, self._wake = threading.Event(), threading.Event(), threading.Event()
@@ -186,6 +210,7 @@ class Daemon:
             classifier = load_classifier(self._config)
             journal = Journal(open_database(self._config.state.directory))
             self._catch_signals()
+            self._monitor.serve(self._config)
             runtime = self._runtime(self._config, accounts, classifier, journal)
             runtime.start()
             log.info(
@@ -197,11 +222,21 @@ class Daemon:
             finally:
                 self._manager.stopping()
                 runtime.stop()
+                self._monitor.stop()
                 journal.close()
                 log.info("stopped")
 
     def _runtime(self, config: Config, accounts: list[Account], classifier: Classifier, journal: Journal) -> Runtime:
-        return Runtime(config, accounts, classifier, journal, self._clock, observe=self._observe, pulse=self._pulse)
+        return Runtime(
+            config,
+            accounts,
+            classifier,
+            journal,
+            self._clock,
+            observe=self._observe,
+            pulse=self._pulse,
+            observer=self._monitor.observer,
+        )
 
     def _watchdog_seconds(self, config: Config) -> float | None:
         """Give the watchdog's time; it must be longer than the longest step that the configuration allows."""
@@ -232,6 +267,7 @@ class Daemon:
         while not self._stop.is_set():
             beat()
             self._tell(runtime)
+            self._monitor.keep_up()
             self._wake.wait(TICK_SECONDS)
             self._wake.clear()
             if self._reload.is_set():
@@ -256,10 +292,12 @@ class Daemon:
         except CubbydError as error:
             log.error("configuration not reloaded; the old one stays in force", error=str(error))
             self._refusal = "the configuration was changed and is wrong, the old one is in force; "
+            self._monitor.refused()
             return runtime
         runtime.stop()
         self._config, self._refusal = config, ""
         self._pulse.watchdog_seconds = self._watchdog_seconds(config)
+        self._monitor.serve(config)
         fresh = self._runtime(config, accounts, classifier, journal)
         fresh.start()
         log.info("configuration reloaded", mailboxes=sorted(config.mailboxes), model=classifier.provenance.model)

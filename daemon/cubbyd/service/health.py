@@ -15,6 +15,9 @@ PASSES_MISSED = 3
 SHORTEST_PATIENCE = timedelta(minutes=10)
 """A server that restarts, and a daemon that is updated, are back by then."""
 
+LONGEST_WAIT = timedelta(hours=1)
+"""How long a mail may wait to be filed before that is wrong, where nobody says otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:

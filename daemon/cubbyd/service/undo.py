@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cubbyd.clock import SystemClock
-from cubbyd.config import Config, read_password
+from cubbyd.config import Config
 from cubbyd.errors import CubbydError
 from cubbyd.filing.undo import TAKES_BACK, Found, UndoContext, survey, take_back
 from cubbyd.journal import Journal, Selection, open_database
-from cubbyd.mailbox import Account, open_mailbox
+from cubbyd.mailbox import open_mailbox
+from cubbyd.service.account import make_account
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +73,7 @@ class Undoing:
     @contextmanager
     def _connected(self, name: str) -> Iterator[UndoContext]:
         section = self._config.mailboxes[name]
-        account = Account(name=name, section=section, password=read_password(self._file, name, section))
+        account = make_account(self._file, name, section, self._config.state.directory)
         with closing(open_mailbox(account)) as mailbox:
             yield UndoContext(name=name, inbox=section.inbox, mailbox=mailbox, journal=self._journal, clock=self._clock)
 

@@ -14,11 +14,13 @@ from contextlib import suppress
 import structlog
 
 from cubbyd.clock import Clock
-from cubbyd.errors import CubbydError, MailboxError, StateError
+from cubbyd.errors import CubbydError, MailboxError, MailboxUnavailable, StateError
 from cubbyd.filing import Filer, PassReport
 from cubbyd.journal import Journal
 from cubbyd.mailbox import Mailbox, Pauses
 from cubbyd.service.headline import Standing
+from cubbyd.service.observer import Nobody, Observer
+from cubbyd.service.postman import Postman, try_to_send
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 
@@ -42,11 +44,18 @@ class Worker:
         filer: Filer,
         journal: Journal,
         clock: Clock,
+        observer: Observer | None = None,
+        postman: Postman | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """Take the parts; nothing is connected yet. The lots that scatter the pauses are drawn with `draw`, from 0 to 1."""
+        """Take the parts; nothing is connected yet.
+
+        The observer hears how each pass went, the postman sends digests. The lots that scatter the pauses are drawn with
+        `draw`, from 0 to 1.
+        """
         self.name = name
         self._open, self._filer, self._journal, self._clock = open_mailbox, filer, journal, clock
+        self._observer, self._postman = observer or Nobody(), postman
         self._mailbox: Mailbox | None = None
         self._next_full_scan = clock.monotonic()
         self._failures, self._draw = 0, draw
@@ -56,19 +65,30 @@ class Worker:
 
     def run_pass(self) -> PassReport:
         """Do one pass and put its outcome on record. Raises CubbydError where it broke off, and says when to try again."""
+        begun = self._clock.monotonic()
         try:
             self._journal.poll_started(self.name, self._clock.now())
             report = self._pass()
         except CubbydError as error:
+            self._observer.pass_ended(self.name, self._clock.monotonic() - begun, [error])
             self._failed(error)
             raise
+        self._observer.pass_ended(self.name, self._clock.monotonic() - begun, report.problems)
         self._failures = 0
         self.standing.add(report)
         if report.problems:
             self._journal.poll_failed(self.name, str(report.problems[0]), self._clock.now())
         elif not report.was_stopped:
             self._journal.poll_succeeded(self.name, self._clock.now())
+        if not report.was_stopped:
+            self._send_digest()
         return report
+
+    def _send_digest(self) -> None:
+        if self._postman is None or self._mailbox is None:
+            return
+        if isinstance(try_to_send(self._postman, self.name, self._mailbox), MailboxUnavailable):
+            self.disconnect()
 
     def _pass(self) -> PassReport:
         if self._mailbox is None:

@@ -25,12 +25,13 @@ from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from cubbyd.classify.container import (
     FORMAT,
     array_bytes,
     demand,
+    demand_renderer,
     digest_members,
     open_container,
     read_array,
@@ -41,9 +42,9 @@ from cubbyd.classify.container import (
 )
 from cubbyd.classify.embedding.index import Index
 from cubbyd.classify.embedding.source import Vector, normalize
-from cubbyd.classify.feature import MAX_GRAMS, MAX_WORDS, Columns, Floats, Vocabulary
+from cubbyd.classify.feature import Columns, Floats, Vocabulary
+from cubbyd.classify.vocabularyfile import VOCABULARY, read_vocabulary, vocabulary_members
 from cubbyd.config import Labels
-from cubbyd.errors import ModelFileError
 from cubbyd.taxonomy import CategoryId
 
 KIND: Final = "embeddings"
@@ -53,13 +54,12 @@ MAX_CATEGORIES: Final = 250
 MAX_INDEX: Final = 10_000
 """How many examples the index holds; of more, each category keeps its share."""
 
-_WORDS: Final = "words.json"
-_MEMBERS: Final = (
-    *(_WORDS, "grams.npy", "document_counts.npy", "word_weights.npy", "vector_weights.npy", "neighbor_weights.npy"),
-    *("bias.npy", "adapter.npy", "index_vectors.npy", "index_targets.npy", "index_lines.npy"),
+_OWN: Final = (
+    *("word_weights.npy", "vector_weights.npy", "neighbor_weights.npy", "bias.npy", "adapter.npy"),
+    *("index_vectors.npy", "index_targets.npy", "index_lines.npy"),
 )
+_MEMBERS: Final = (*VOCABULARY, *_OWN)
 _MAX_COUNT: Final = 2**31 - 1
-_WORD_LIST: Final = TypeAdapter(tuple[str, ...])
 _LENGTH_TOLERANCE: Final = 0.01
 
 
@@ -167,17 +167,14 @@ def load_embedding_model(file: Path, *, renderer: str) -> EmbeddingModel:
     """
     with open_container(file) as archive:
         manifest = _Manifest.model_validate(read_manifest(file, archive, version=FORMAT_VERSION, kind=KIND))
-        if manifest.renderer != renderer:
-            raise ModelFileError(
-                file, f"was trained on texts of renderer version {manifest.renderer!r}, this is {renderer!r}; {TRAIN_AGAIN}"
-            )
+        demand_renderer(file, manifest.renderer, renderer, TRAIN_AGAIN)
         return _build(manifest, read_members(file, archive, _MEMBERS, manifest.members))
 
 
 def _build(manifest: _Manifest, members: Mapping[str, bytes]) -> EmbeddingModel:
     categories, dimensions = len(manifest.categories), manifest.dimensions
     demand(len({category.id for category in manifest.categories}) == categories, "a category stands twice")
-    vocabulary = _build_vocabulary(manifest, members)
+    vocabulary = read_vocabulary(members, manifest.quality.examples)
     weights = {
         name: read_array(members[f"{name}.npy"], np.dtype(np.float32), shape)
         for name, shape in {
@@ -207,17 +204,6 @@ def _build(manifest: _Manifest, members: Mapping[str, bytes]) -> EmbeddingModel:
     )
 
 
-def _build_vocabulary(manifest: _Manifest, members: Mapping[str, bytes]) -> Vocabulary:
-    words = _WORD_LIST.validate_json(members[_WORDS])
-    grams = read_array(members["grams.npy"], np.dtype(np.uint64), (None,))
-    counts = read_array(members["document_counts.npy"], np.dtype(np.int32), (len(words) + len(grams),))
-    examples = manifest.quality.examples
-    demand(len(words) <= MAX_WORDS and len(grams) <= MAX_GRAMS, "the vocabulary is too large")
-    demand(list(words) == sorted(set(words)) and bool(np.all(grams[1:] > grams[:-1])), "the vocabulary is out of order")
-    demand(bool(((counts >= 1) & (counts <= examples)).all()), "a feature in no example, or in too many")
-    return Vocabulary(words=words, grams=grams, document_counts=counts, examples=examples)
-
-
 def _build_index(members: Mapping[str, bytes], dimensions: int, categories: int) -> Index:
     vectors = read_array(members["index_vectors.npy"], np.dtype(np.float16), (None, dimensions)).astype(np.float32)
     targets = read_array(members["index_targets.npy"], np.dtype(np.uint8), (len(vectors), categories))
@@ -230,12 +216,12 @@ def _build_index(members: Mapping[str, bytes], dimensions: int, categories: int)
 
 
 def _members(model: EmbeddingModel) -> dict[str, bytes]:
-    index, vocabulary = model.index, model.vocabulary
+    index = model.index
     arrays: tuple[NDArray[Any], ...] = (
-        *(vocabulary.grams, vocabulary.document_counts, model.word_weights, model.vector_weights, model.neighbor_weights),
-        *(model.bias, model.adapter, index.vectors.astype(np.float16), index.targets.astype(np.uint8), index.lines),
+        *(model.word_weights, model.vector_weights, model.neighbor_weights, model.bias, model.adapter),
+        *(index.vectors.astype(np.float16), index.targets.astype(np.uint8), index.lines),
     )
-    return dict(zip(_MEMBERS, (to_json(vocabulary.words), *map(array_bytes, arrays)), strict=True))
+    return vocabulary_members(model.vocabulary) | dict(zip(_OWN, map(array_bytes, arrays), strict=True))
 
 
 def _describe(model: EmbeddingModel, members: Mapping[str, bytes]) -> dict[str, Any]:

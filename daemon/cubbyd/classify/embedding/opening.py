@@ -108,24 +108,19 @@ def _open_server(config: Config, section: EmbeddingServerSection, clock: Clock) 
     from cubbyd.classify.embedding.server import ServerSource
     from cubbyd.classify.hosted.breaker import Breaker
     from cubbyd.classify.hosted.client import Client
-    from cubbyd.classify.hosted.ledger import Budget, Ledger
-    from cubbyd.classify.hosted.retry import Patience
+    from cubbyd.classify.hosted.guard import Guard
+    from cubbyd.classify.hosted.ledger import Ledger
+    from cubbyd.classify.hosted.opening import make_budget, open_patience
     from cubbyd.message.render import Limits
 
     key, trust = _read_key(config, section), _read_authorities(config, section)
     border = open_border(config, Limits(text=section.text_chars, quoted=section.quoted_chars))
-    budget = Budget(
-        calls_per_day=section.calls_per_day, money_per_day=section.money_per_day, money_per_month=section.money_per_month
-    )
     return ServerSource(
         section,
         border=border,
         client=Client(section.connection(), key, trust),
-        ledger=Ledger(config.state.directory / KIND, budget, clock, table=f"classifier.{SERVER}"),
-        breaker=Breaker(f"classifier {KIND}", clock),
-        patience=Patience(
-            attempts=section.attempts, timeout=section.timeout_seconds, total=section.patience_seconds, clock=clock
-        ),
+        ledger=Ledger(config.state.directory / KIND, make_budget(section), clock, table=f"classifier.{SERVER}"),
+        guard=Guard(Breaker(f"classifier {KIND}", clock), open_patience(section, clock)),
     )
 
 
@@ -137,7 +132,7 @@ def _read_key(config: Config, section: EmbeddingServerSection) -> SecretStr:
         credential=section.api_key_credential,
         variable=section.api_key_env,
     )
-    if section.connection().is_loopback and not (place.file or place.credential or place.variable):
+    if section.is_loopback and not (place.file or place.credential or place.variable):
         return SecretStr(NO_KEY)
     key = read_secret(config.file, place)
     value = key.get_secret_value()

@@ -21,11 +21,10 @@ import structlog
 from cubbyd.classify.border import Border
 from cubbyd.classify.embedding.source import Embedded, Outcome, Vector, normalize, spell
 from cubbyd.classify.hosted.answer import Reply, read_usage
-from cubbyd.classify.hosted.breaker import Breaker
 from cubbyd.classify.hosted.client import Client
 from cubbyd.classify.hosted.failure import Action, Event, Failure, to_error
+from cubbyd.classify.hosted.guard import Guard
 from cubbyd.classify.hosted.ledger import Ledger, Prices
-from cubbyd.classify.hosted.retry import Patience
 from cubbyd.classify.protocol import Cost
 from cubbyd.config.embeddings import MOST_DIMENSIONS, EmbeddingServerSection
 from cubbyd.errors import ClassifierError, ClassifierUnavailable
@@ -51,16 +50,14 @@ class ServerSource:
         border: Border,
         client: Client,
         ledger: Ledger,
-        breaker: Breaker,
-        patience: Patience,
+        guard: Guard,
     ) -> None:
         """Take the parts."""
         self.model, self.dimensions, self.batch_size = _identity(section), section.dimensions, section.batch_size
         self._section = section
         self._server = f"classifier embeddings ({urlsplit(section.base_url).netloc})"
         self._prices = Prices(input=section.price_per_million_input_tokens, output=0.0)
-        self._border, self._client, self._ledger = border, client, ledger
-        self._breaker, self._patience = breaker, patience
+        self._border, self._client, self._ledger, self._guard = border, client, ledger, guard
 
     def text(self, given: ClassifierInput) -> str:
         """Give the masked text of a mail. Raises RedactionFailed where a known name or address is still in it."""
@@ -85,7 +82,7 @@ class ServerSource:
 
     def close(self) -> None:
         """Break off what is under way, and close the connections."""
-        self._patience.stop()
+        self._guard.stop()
         self._client.close()
 
     def _ask_batch(self, texts: Sequence[str]) -> list[Outcome]:
@@ -121,26 +118,12 @@ class ServerSource:
         }
         if self._section.dimensions:
             body["dimensions"] = self._section.dimensions
-        self._breaker.admit()
-        try:
-            made = self._patience.call(lambda seconds: self._ask(body, len(texts), seconds))
-        except Failure:
-            raise  # _note tells the breaker
-        except BaseException:
-            self._breaker.withdraw()
-            raise
-        self._breaker.succeeded()
-        return made
+        return self._guard.call(lambda seconds: self._ask(body, len(texts), seconds))
 
     def _note(self, failure: Failure) -> None:
-        """Tell the breaker and the log what became of a call."""
+        """Say what became of a call."""
         row = failure.row
-        if row.action is Action.PAUSE:
-            self._breaker.rest(failure.pause or 0.0, row.says)
-        elif row.action is Action.RETRY:
-            self._breaker.failed(row.says)
-        else:
-            self._breaker.succeeded()  # the service works; it is this mail
+        self._guard.note(failure)
         log.warning("the server made no vector", failure=row.name, then=str(row.action), request=failure.symptom.request_id)
 
     def _ask(self, body: dict[str, object], count: int, seconds: float) -> list[Embedded]:

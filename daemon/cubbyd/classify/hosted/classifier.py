@@ -9,11 +9,10 @@ from urllib.parse import urlsplit
 import structlog
 
 from cubbyd.classify.border import Border
-from cubbyd.classify.hosted.breaker import Breaker
 from cubbyd.classify.hosted.failure import Action, Failure, to_error
+from cubbyd.classify.hosted.guard import Guard
 from cubbyd.classify.hosted.paid import PaidClient, Wire
 from cubbyd.classify.hosted.prompt import frame
-from cubbyd.classify.hosted.retry import Patience
 from cubbyd.classify.hosted.trial import Trial
 from cubbyd.classify.protocol import Cost, Prediction, Provenance
 from cubbyd.config import OpenAISection
@@ -42,14 +41,12 @@ class HostedClassifier:
         borders: tuple[Border, Border],
         trial: Trial,
         paid: PaidClient,
-        breaker: Breaker,
-        patience: Patience,
+        guard: Guard,
     ) -> None:
         """Take the parts; the second border lets out half the text of the first, for where the first was too much."""
         self.provenance, self.categories = provenance(trial.in_force), categories
         self._server = f"classifier openai ({urlsplit(section.base_url).netloc})"
-        self._name, self._borders, self._trial, self._paid = provenance, borders, trial, paid
-        self._breaker, self._patience = breaker, patience
+        self._name, self._borders, self._trial, self._paid, self._guard = provenance, borders, trial, paid, guard
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Prediction | ClassifierError]:
         """Answer for each input, in order. Raises ClassifierUnavailable where none of them has an answer for that reason."""
@@ -75,7 +72,7 @@ class HostedClassifier:
 
     def close(self) -> None:
         """Break off what is under way, and close the connections."""
-        self._patience.stop()
+        self._guard.stop()
         self._paid.close()
 
     def _classify(self, given: ClassifierInput, among: Among) -> Prediction | ClassifierError:
@@ -95,27 +92,13 @@ class HostedClassifier:
     def _attempt(self, given: ClassifierInput, among: Among, border: Border) -> Prediction:
         outgoing = border.let_out(given)
         mail = frame(outgoing.given, is_redacted=outgoing.is_redacted)
-        self._breaker.admit()
         started = time.perf_counter()
-        try:
-            prediction = self._patience.call(lambda seconds: self._ask(mail, among, seconds, started))
-        except Failure:
-            raise  # _note tells the breaker
-        except BaseException:
-            self._breaker.withdraw()
-            raise
-        self._breaker.succeeded()
-        return prediction
+        return self._guard.call(lambda seconds: self._ask(mail, among, seconds, started))
 
     def _note(self, failure: Failure) -> None:
-        """Tell the breaker and the log what became of a mail's calls."""
+        """Say what became of a mail's calls."""
         row = failure.row
-        if row.action is Action.PAUSE:
-            self._breaker.rest(failure.pause or 0.0, row.says)
-        elif row.action is Action.RETRY:
-            self._breaker.failed(row.says)
-        else:
-            self._breaker.succeeded()  # the service works; it is this mail
+        self._guard.note(failure)
         if row.name == "no endpoint":
             self._trial.doubt()
         log.warning(

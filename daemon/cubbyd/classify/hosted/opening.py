@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 
 from cubbyd.classify.border import Border, make_redactor
 from cubbyd.classify.hosted.breaker import Breaker
+from cubbyd.classify.hosted.guard import Guard
 from cubbyd.classify.hosted.ledger import Budget, Ledger
 from cubbyd.classify.hosted.prompt import PROMPT_VERSION, Prompt
 from cubbyd.classify.hosted.retry import Patience
 from cubbyd.classify.protocol import Provenance
 from cubbyd.clock import Clock, SystemClock
 from cubbyd.config import Config, Labels, OpenAISection, read_api_key
-from cubbyd.config.hosted import Mode
+from cubbyd.config.hosted import Mode, ServerSection
 from cubbyd.errors import ConfigError, Problem
 from cubbyd.message import RENDERER_VERSION
 from cubbyd.message.render import Limits
@@ -45,8 +46,7 @@ def open_hosted(config: Config, clock: Clock | None = None) -> HostedClassifier:
         borders=_open_borders(config, section),
         trial=Trial(wires, paid, Memory(config.state.directory, section, clock)),
         paid=paid,
-        breaker=Breaker(f"classifier {KIND}", clock),
-        patience=open_patience(section, clock),
+        guard=Guard(Breaker(f"classifier {KIND}", clock), open_patience(section, clock)),
     )
 
 
@@ -62,7 +62,7 @@ def open_paid(config: Config, section: OpenAISection, clock: Clock | None = None
     return PaidClient(section, client, Ledger(config.state.directory, make_budget(section), clock or SystemClock()))
 
 
-def open_patience(section: OpenAISection, clock: Clock | None = None) -> Patience:
+def open_patience(section: ServerSection, clock: Clock | None = None) -> Patience:
     """Say how often and how long a call is tried."""
     return Patience(
         attempts=section.attempts,
@@ -145,7 +145,7 @@ def open_trust(config: Config, section: OpenAISection) -> ssl.SSLContext | None:
     return trust
 
 
-def make_budget(section: OpenAISection) -> Budget:
+def make_budget(section: ServerSection) -> Budget:
     """Make the budget of a section."""
     return Budget(
         calls_per_day=section.calls_per_day, money_per_day=section.money_per_day, money_per_month=section.money_per_month

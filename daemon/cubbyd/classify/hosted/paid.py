@@ -106,19 +106,20 @@ class PaidClient:
         """Notice a server that leaves a part of the text unread, or writes more than it may. Raises Failure."""
         if usage.input_tokens:
             self._refuse_overlong(usage.input_tokens + max(wire.output_tokens, 1))  # full to the brim: it was cut
-            if not self._context and size / usage.input_tokens > MOST_BYTES_PER_TOKEN:
-                self._warn("the server seems to have read a part of the text only; set context_tokens to what it can hold")
-        if wire.output_tokens and (usage.output_tokens or 0) > wire.output_tokens + SPARE_TOKENS:
-            self._warn('the server wrote more than it was allowed; it may want max_tokens_field = "max_tokens"')
+            if not self._context and size / usage.input_tokens > MOST_BYTES_PER_TOKEN and self._is_new("part read"):
+                log.warning("the server seems to have read a part of the text only; set context_tokens to what it can hold")
+        if wire.output_tokens and (usage.output_tokens or 0) > wire.output_tokens + SPARE_TOKENS and self._is_new("wrote on"):
+            log.warning('the server wrote more than it was allowed; it may want max_tokens_field = "max_tokens"')
 
     def _refuse_overlong(self, tokens: int) -> None:
         if self._context and tokens > self._context:
             raise Failure(Symptom(event=Event.OVERLONG))
 
-    def _warn(self, event: str) -> None:
-        if event not in self._warned:
-            self._warned.add(event)
-            log.warning(event)
+    def _is_new(self, oddity: str) -> bool:
+        """Tell whether this was not said before."""
+        was_said = oddity in self._warned
+        self._warned.add(oddity)
+        return not was_said
 
 
 def size_of(value: object) -> int:

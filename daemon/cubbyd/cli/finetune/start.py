@@ -231,7 +231,7 @@ def _start(config: Config, wanted: Given, plan: Plan) -> Sweep:
     from cubbyd.training.finetune.shutdown import REFUSED
     from cubbyd.training.finetune.work import Wish
 
-    assert config.classifier.openai is not None  # noqa: S101  (the teacher has seen it)
+    assert config.classifier.openai is not None  # nosec B101  # noqa: S101  (the teacher has seen it)
     wish = Wish(
         base_url=config.classifier.openai.base_url,
         base=wanted.base,

@@ -1,0 +1,60 @@
+"""Every secret that was read, so that none of them can be written to the log, whatever the sentence around it."""
+
+from __future__ import annotations
+
+import base64
+import re
+import threading
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import quote
+
+from pydantic import SecretStr
+
+HIDDEN: Final = "[hidden]"
+
+_SHORTEST: Final = 6
+"""Characters; a shorter secret is hidden only where it stands as a word, or half of each sentence would go."""
+
+
+class LearnedSecrets:
+    """The secrets of this process, and how they look on the wire; any thread may learn and hide."""
+
+    def __init__(self) -> None:
+        """Know none."""
+        self._lock = threading.Lock()
+        self._forms: set[str] = set()
+        self._pattern: re.Pattern[str] | None = None
+
+    def learn(self, secret: SecretStr) -> None:
+        """Hide this one from now on: as it is, percent-encoded, and in Base64 as in AUTHENTICATE PLAIN and XOAUTH2."""
+        with self._lock:
+            if not self._forms.issuperset(forms := set(_forms(secret.get_secret_value()))):
+                self._forms |= forms
+                longest_first = sorted(self._forms, key=len, reverse=True)
+                self._pattern = re.compile("|".join(map(_as_pattern, longest_first)))
+
+    def hide(self, text: str) -> str:
+        """Give the text without any secret that was learned."""
+        pattern = self._pattern
+        return text if pattern is None else pattern.sub(HIDDEN, text)
+
+
+def _forms(value: str) -> Iterator[str]:
+    if not value:
+        return
+    yield value
+    yield quote(value, safe="")
+    if len(value) >= _SHORTEST:
+        for offset in range(3):  # where in a group of three bytes it may begin; the characters at both ends have strange bits
+            first, last = (0, 2, 3)[offset], (offset + len(value.encode())) % 3
+            encoded = base64.b64encode(b"\0" * offset + value.encode()).decode()
+            yield encoded[first : len(encoded) - (0, 3, 2)[last]]
+
+
+def _as_pattern(form: str) -> str:
+    return re.escape(form) if len(form) >= _SHORTEST else rf"(?<!\w){re.escape(form)}(?!\w)"
+
+
+LEARNED: Final = LearnedSecrets()
+"""Those of this process: whoever reads a secret adds it."""
