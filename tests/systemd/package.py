@@ -149,12 +149,15 @@ def test_enabled_and_started_it_files_two_mails_over_tls(server: Dovecot) -> Non
     deliver(server, SICK, BILL)
 
     eventually(lambda: show()["StatusText"] == "2 filed, 0 held")
-    assert in_folders(server, SICK, BILL) == {SICK: "INBOX.Absence", BILL: "INBOX.Office.Billing"}
+    assert in_folders(server, SICK, BILL) == {SICK: "Absence", BILL: "Office.Billing"}
     assert [one["state"] for one in history()] == ["filed", "filed"]
     assert "filed" in cubbyd("status")
 
 
 def test_at_a_terminal_init_keeps_the_password_of_a_facility_where_its_unit_takes_it_from(server: Dovecot) -> None:
+    tokens = Path("/var/lib/cubbyd-nord/tokens/office.json")  # where init keeps those of a login that has no password
+    tokens.parent.mkdir(parents=True)
+    tokens.touch(mode=0o600)
     person = Terminal(AT_HOME, "@nord", "init", command=["cubbyd"])
     for question, keys in (
         ("IMAP server", "localhost"),
@@ -177,7 +180,8 @@ def test_at_a_terminal_init_keeps_the_password_of_a_facility_where_its_unit_take
     password = ETC / "nord.password"
     assert (password.read_text(), password.stat().st_mode & 0o777, password.stat().st_uid) == (f"{PASSWORD}\n", 0o600, 0)
     assert "login: accepted" in cubbyd("--config", "/etc/cubbyd/nord.toml", "check", code=78)
-    assert Path("/var/lib/private/cubbyd-nord").is_dir(), "it looked as the user of that facility"
+    assert tokens.resolve().is_relative_to("/var/lib/private/cubbyd-nord"), "it looked as the user of that facility"
+    assert tokens.stat().st_uid != 0, "and what root had kept became that user's"
 
 
 def test_an_undo_waits_for_the_daemon_to_stop(server: Dovecot) -> None:
@@ -188,6 +192,29 @@ def test_an_undo_waits_for_the_daemon_to_stop(server: Dovecot) -> None:
 
     assert in_folders(server, SICK, BILL) == {SICK: "INBOX", BILL: "INBOX"}
     eventually(lambda: "pass done" in log() or "held" in cubbyd("status"))
+
+
+def test_a_file_that_root_brings_is_read_and_one_at_home_is_not() -> None:
+    letter = AT_HOME / "letter.eml"
+    letter.write_bytes(mail("Emma is ill today"))
+    assert "ermission denied" in cubbyd("parse", str(letter), code=1)
+    assert run("install", "-m", "644", str(letter), "/var/lib/cubbyd/").returncode == 0
+    assert "Emma is ill today" in cubbyd("parse", "letter.eml")
+
+
+def test_a_password_that_systemd_has_encrypted_serves_the_command_as_it_does_the_daemon() -> None:
+    plain, drop_in = ETC / "office.password", Path("/etc/systemd/system/cubbyd.service.d/encrypted.conf")
+    call(f"systemd-creds encrypt --name=office {plain} /etc/cubbyd/office.cred && mv {plain} {AT_HOME}")
+    drop_in.parent.mkdir()
+    drop_in.write_text("[Service]\nLoadCredential=\nLoadCredentialEncrypted=office:/etc/cubbyd/office.cred\n")
+    systemctl("daemon-reload")
+    systemctl("restart", "cubbyd")
+    assert "login: accepted" in cubbyd("check")
+    eventually(lambda: show()["StatusText"].endswith("held"))
+
+    shutil.move(AT_HOME / plain.name, plain)
+    drop_in.unlink()
+    systemctl("daemon-reload")
 
 
 def test_an_upgrade_keeps_the_state_and_files_on_with_the_new_version(server: Dovecot) -> None:
@@ -202,7 +229,7 @@ def test_an_upgrade_keeps_the_state_and_files_on_with_the_new_version(server: Do
     assert (ETC / "cubbyd.toml").read_text() == toml
     assert history() == before
     deliver(server, LATE)
-    eventually(lambda: in_folders(server, LATE) == {LATE: "INBOX.Absence"})
+    eventually(lambda: in_folders(server, LATE) == {LATE: "Absence"})
 
 
 def test_what_was_copied_from_one_machine_goes_on_at_another(server: Dovecot) -> None:
@@ -219,7 +246,7 @@ def test_what_was_copied_from_one_machine_goes_on_at_another(server: Dovecot) ->
     call(restoring)
     assert history() == before
     deliver(server, LAST)
-    eventually(lambda: in_folders(server, LAST) == {LAST: "INBOX.Office.Billing"})
+    eventually(lambda: in_folders(server, LAST) == {LAST: "Office.Billing"})
     Path("/root/cubbyd.tar.gz").unlink()
 
 

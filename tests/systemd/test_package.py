@@ -17,6 +17,7 @@ pytestmark = pytest.mark.slow
 
 STORIES = re.findall(r"^def (test_\w+)", (Path(__file__).parent / "package.py").read_text(), re.MULTILINE)
 DEBIAN_PYTHON = "import sys; sys.exit(sys.version_info < (3, 11))"
+DEPENDS = ("python3", "systemd", "ca-certificates", "libstdc++6")
 NEWER = "9.9.9"
 
 
@@ -60,8 +61,8 @@ def outcomes(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     """Boot once; give what is wrong with each story, which is nothing for one that came true."""
     if reason := why_not():
         pytest.skip(reason)
-    if subprocess.run(["dpkg", "--status", "python3"], capture_output=True, check=False).returncode:
-        pytest.skip("Debian's package python3 is not installed on this machine")
+    if missing := [name for name in DEPENDS if not is_installed(name)]:
+        pytest.skip(f"packages of Debian that are not on this machine: apt-get install {' '.join(missing)}")
     folder = tmp_path_factory.mktemp("package")
     dist, units = folder / "dist", folder / "units"
     dist.mkdir()
@@ -71,6 +72,11 @@ def outcomes(package: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[st
     for path in (folder, dist):
         path.chmod(0o755)
     return run_stories(folder, "tests/systemd/package.py", units=units, seen={dist: "/srv/dist"})
+
+
+def is_installed(name: str) -> bool:
+    said = subprocess.run(["dpkg-query", "-Wf", "${Status}", name], capture_output=True, text=True, check=False).stdout
+    return said == "install ok installed"
 
 
 def repack(package: Path, newer: Path, tree: Path) -> None:
