@@ -139,6 +139,9 @@ class Life:
         else:
             self.failure = str(report.problems[0]) if report.problems else None
         self._due = 0
+        outcome = self.journal.poll_outcome("office")
+        assert outcome is not None
+        assert outcome.error == self.failure, "a failure is on record at once, and only as long as it lasts"
         mark = self.journal.mark("office", INBOX)
         self.is_counted = self.is_counted or (mark is not None and mark.backlog_uid is not None)
 

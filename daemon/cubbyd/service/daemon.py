@@ -221,7 +221,7 @@ class Daemon:
         self._stop, self._reload, self._wake = threading.Event(), threading.Event(), threading.Event()
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Raises ConfigError, ModelFileError, StateError before anything is touched."""
+        """Serve until SIGTERM or SIGINT. Raises ConfigError, ModelFileError, StateError before any mailbox is touched."""
         faulthandler.enable()  # the watchdog's SIGABRT shows where every thread hangs; file names and lines alone
         with state_lock(self._config.state.directory):
             with refusal_on_record(self._config, self._clock):

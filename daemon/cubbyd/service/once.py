@@ -25,7 +25,7 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 def run_once(config_file: Path, config: Config, *, observe: bool = False) -> dict[str, PassReport | CubbydError]:
     """Do one pass over each mailbox; give its report, or what broke it off. One mailbox's failure stops no other.
 
-    Raises ConfigError, ModelFileError, StateError before anything is touched.
+    Raises ConfigError, ModelFileError, StateError before any mailbox is touched.
     """
     outcomes: dict[str, PassReport | CubbydError] = {}
     clock = SystemClock()
