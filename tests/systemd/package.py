@@ -29,8 +29,10 @@ USER = "office"
 FILED = 60
 """Mails that people have filed into each folder."""
 AT_HOME = Path("/root/desk")
-ELSEWHERE = ("/proc", "/sys", "/run", "/dev", "/srv", "/out", "/tmp", "/root", "/opt/packages", "/opt/python", "/var/log")
-"""Not looked through for what the package left: the machine's own, the tests' own, and the journal."""
+HERE = ("/etc", "/usr", "/var", "/opt")
+"""Looked through for what the package left: all that it, its services and its commands may write to."""
+NOT_ITS_OWN = ("/opt/packages", "/opt/python", "/var/log")
+"""What the tests brought, and the journal."""
 
 
 @pytest.fixture(scope="module")
@@ -289,9 +291,9 @@ def test_purged_it_leaves_nothing_personal_and_says_what_it_deleted() -> None:
 
 def left_over(*, named: str = "", holding: str = "") -> list[str]:
     """Look through all that was written since the boot for files of a name, or that hold a text."""
-    skipped = [part for path in ELSEWHERE for part in ("-path", path, "-prune", "-o")]
+    skipped = [part for path in NOT_ITS_OWN for part in ("-path", path, "-prune", "-o")]
     boot = ["-newercm", "/run-inside/run"]
-    found = run("find", "/", *skipped, *boot, *(["-name", f"*{named}*"] if named else ["-type", "f"]), "-print").stdout.split(
+    found = run("find", *HERE, *skipped, *boot, *(["-name", f"*{named}*"] if named else ["-type", "f"]), "-print").stdout.split(
         "\n"
     )
     paths = [path for path in found if path]
