@@ -21,6 +21,9 @@ pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 EFFECTS = frozenset({"UID MOVE", "UID COPY", "UID STORE", "UID EXPUNGE", "EXPUNGE", "CREATE"})
 """Commands that change something: each occurrence is spoiled; of the others, the first and the last."""
 
+PASSES_UNTIL_STRUCK = 3
+"""A pass may end before its fault comes: on a busy machine, an honest answer is late for one who waits so briefly."""
+
 
 @pytest.fixture(scope="module", params=SETUPS)
 def setup(request: pytest.FixtureRequest) -> Setup:
@@ -59,7 +62,10 @@ def test_whatever_happens_to_whichever_command_every_mail_ends_once_in_its_place
 
 def _try(desk: Desk, fault: Fault) -> None:
     try:
-        desk.run()
+        for _ in range(PASSES_UNTIL_STRUCK):
+            desk.run()
+            if desk.proxy.struck:
+                break
         assert desk.proxy.struck, "the fault never came"
         desk.settle()
         desk.check()
