@@ -168,9 +168,8 @@ def _running(config_file: Path, log: int) -> Iterator[subprocess.Popen[bytes]]:
 def _wait_for_passes(state: Path, names: Sequence[str], since: datetime, seconds: float) -> None:
     """Wait until every mailbox had a pass that went through after `since`, by the state file."""
     until, waiting = time.perf_counter() + seconds, set(names)
-    while not (state / "cubbyd.sqlite").exists():
-        _sleep(until, "the daemon has made no state file")
-    time.sleep(1)  # until it is whole
+    while b'"started"' not in (state.parent / "log").read_bytes():
+        _sleep(until, "the daemon did not start")
     journal = Journal(open_database(state, read_only=True))
     try:
         while waiting:

@@ -167,7 +167,7 @@ def test_a_daemon_outlives_its_tokens_says_when_its_login_was_revoked_and_goes_o
 
         desk.log_in()
         deliver_and_wait()
-        assert desk("status", "--health").returncode == 0
+        assert desk("status", "--check").returncode == 0
     finally:
         running.terminate()
         running.wait(timeout=30)

@@ -16,12 +16,12 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
-from prometheus_client.parser import text_string_to_metric_families
 from tests.acceptance.cubbyd import Cubbyd
 from tests.dovecot import Dovecot, free_port
+from tests.listener import answering
 from tests.mail import Outside, mail
 from tests.patience import eventually
-from tests.unit.test_heartbeat import answering
+from tests.watched import Samples, samples_of
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 SECONDS = 60.0
@@ -64,14 +64,8 @@ def ask(port: int, path: str, **headers: str) -> tuple[HTTPResponse, str]:
         return answer, answer.read().decode()
 
 
-def samples(port: int) -> dict[tuple[str, ...], float]:
-    """Everything that is exposed: the name and the values of its labels, in the order of their names."""
-    _, text = ask(port, "/metrics")
-    return {
-        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-    }
+def samples(port: int) -> Samples:
+    return samples_of(ask(port, "/metrics")[1])
 
 
 def test_what_is_filed_shows_in_the_metrics_on_the_page_and_in_healthz(
@@ -249,3 +243,19 @@ def test_while_it_only_observes_no_digest_is_put_into_the_account(cubbyd: Cubbyd
         )
     assert cubbyd("run", "--once").returncode == 0
     assert outside.folders() == ["INBOX"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--html",), 2, "--html and --json go with --show"),
+        (("--show", "--mailbox", "kitchen"), 2, "found 'kitchen'; allowed: office"),
+        (("--show",), 1, "there is no state yet"),
+        ((), 78, "digest.folder"),
+    ],
+)
+def test_a_digest_that_cannot_be_made_says_why(cubbyd: Cubbyd, arguments: tuple[str, ...], code: int, said: str) -> None:
+    cubbyd.write(more='[digest]\nfolder = "Absence"')
+    done = cubbyd("digest", *arguments)
+    assert (done.returncode, "Traceback" in done.stderr) == (code, False)
+    assert said in done.stderr

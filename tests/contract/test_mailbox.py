@@ -206,6 +206,21 @@ def test_a_mail_keeps_its_identity_when_it_is_moved(rig: Rig) -> None:
     assert list(mailbox.find([identity], RECEIVED)) == [identity]
 
 
+def test_a_message_id_finds_its_mails_wherever_they_lie_and_no_other(rig: Rig) -> None:
+    rig.deliver(mail("one", number=1))
+    rig.deliver(mail("another with the same id", number=1))
+    rig.deliver(mail("eleven", number=11))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    first, second, _ = mailbox.all_uids()
+    mailbox.ensure_folder("Absence")
+    known = mailbox.fingerprints(INBOX, 1)
+    mailbox.move([first], "Absence")
+
+    assert mailbox.with_message_id("1@example.com") == {known[first], known[second]}
+    assert mailbox.with_message_id("nobody@example.com") == set()
+
+
 def test_moving_mail_that_is_gone_confirms_nothing(rig: Rig) -> None:
     rig.deliver(mail("one"))
     mailbox = rig.connect()

@@ -133,7 +133,7 @@ def test_a_confined_container_files_two_mails_is_healthy_and_stops_at_once(
     eventually(lambda: "Billing" in office.folders() and "INBOX" not in office.folders())
     assert office.folders() == {"Absence": ["Emma is ill today"], "Billing": ["the invoice for Noah is wrong"]}
 
-    assert office.inside("cubbyd", "status", "--health") == "Mail is filed, and none waits too long.\n"
+    assert office.inside("cubbyd", "status", "--check") == "Mail is filed, and none waits too long.\n"
     assert store.podman_code("healthcheck", "run", "cubbyd") == 0
     kept = {file: file.stat() for file in office.state.rglob("*")}
     assert {file.name for file in kept} >= {"cubbyd.sqlite", "cubbyd.model"}
@@ -182,8 +182,9 @@ def test_a_pod_waits_for_its_model_and_then_finds_everything_where_kubernetes_pu
     secret.write_text("of the pod")
     os.chown(secret, 0, UID)
     secret.chmod(0o440)
-    model = write_examples(tmp_path / "examples.jsonl").with_name("cubbyd.model")
-    subprocess.run([BIN / "cubbyd", "train", tmp_path / "examples.jsonl", "--out", model], check=True, capture_output=True)
+    examples, model = write_examples(tmp_path / "examples.jsonl"), tmp_path / "cubbyd.model"
+    examples.write_text("".join(line for line in examples.read_text().splitlines(keepends=True) if '"meals"' not in line))
+    subprocess.run([BIN / "cubbyd", "train", examples, "--out", model], check=True, capture_output=True)
 
     shell, *arguments = waiting["command"]
     seen = f"--volume={volume}:/var/lib/cubbyd"

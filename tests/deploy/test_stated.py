@@ -13,6 +13,7 @@ from tests.conftest import ROOT
 from tests.deploy.container import CONFINED
 from tests.deploy.stated import UID, UV, VERSION
 
+from cubbyd.cli.status import command
 from cubbyd.config import load_config
 
 DEPLOY = ROOT / "deploy"
@@ -139,7 +140,8 @@ def test_a_pod_may_do_no_more_than_kubernetes_calls_restricted_and_is_never_ther
 
 
 def test_health_is_asked_the_same_way_everywhere_and_a_stop_is_given_the_units_time() -> None:
-    asked = ["cubbyd", "status", "--health"]
+    asked = ["cubbyd", "status", "--check"]
+    assert command.make_context("status", asked[2:]).params["check"] is True
     assert str(asked).replace("'", '"') in DOCKERFILE
     (container,) = POD["containers"]
     assert container["readinessProbe"]["exec"]["command"] == container["livenessProbe"]["exec"]["command"] == asked

@@ -65,6 +65,7 @@ def account(port: int, user: str, purse: Purse, *, method: str = "auto", **chang
 
 def open_and_close(who: Account) -> None:
     mailbox = open_mailbox(who)
+    assert mailbox.capabilities.move, "what the server offers after the login counts, and not what it offered before"
     mailbox.select("INBOX", read_only=True)
     mailbox.close()
 

@@ -16,7 +16,9 @@ from tests.oauth import CLIENT, GOOGLE_SCOPE, SECRET, TENANT, Provider, consent,
 
 from cubbyd.config import MailboxSection
 from cubbyd.errors import ConfigError, LoginEnded, LoginRefused, MailboxUnavailable
+from cubbyd.mailbox import Account
 from cubbyd.oauth import BrowserProvider, DeviceCode, DeviceProvider, Grant, Tokens, open_tokens
+from cubbyd.service.account import login_ends
 from cubbyd.testing import HandClock
 
 CONFIG = Path("cubbyd.toml")
@@ -203,9 +205,17 @@ def test_a_certificate_logs_an_app_in_and_tells_when_it_ends(provider: Provider,
 
     source = tokens(provider, "microsoft-app", tmp_path, certificate_file=file)
 
+    account = Account(name="office", section=section(provider, "microsoft-app", certificate_file=file), tokens=source)
+    without = Account(name="kitchen", section=account.section, password=SecretStr("x"))
+    assert login_ends([account, without]) == {"office": source.credential_ends_at}, "known before anybody was asked"
     assert source.token().get_secret_value()
     assert source.credential_ends_at is not None
     assert timedelta(days=29) < source.credential_ends_at - datetime.now(UTC) < timedelta(days=31)
+    accounts = [
+        Account(name="office", section=section(provider, "microsoft-app"), tokens=source),
+        Account(name="kitchen", section=section(provider, "microsoft-app"), password=SecretStr("lettuce")),
+    ]
+    assert login_ends(accounts) == {"office": source.credential_ends_at}, "the metrics tell it"
 
 
 def test_a_login_of_a_google_project_in_testing_tells_when_it_ends(provider: Provider, tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from cubbyd.clock import Clock, SystemClock
 from cubbyd.config import Config
 from cubbyd.errors import LoginRefused, MailboxUnavailable
 from cubbyd.filing import Filer, PassReport
-from cubbyd.journal import Journal, open_database
+from cubbyd.journal import Change, Journal, open_database
+from cubbyd.lifecycle import State
 from cubbyd.mailbox import Mailbox, Pauses
-from cubbyd.service.daemon import Runtime
+from cubbyd.service.daemon import PRUNING, Runtime
 from cubbyd.service.worker import PAUSES, Worker, WorkerThread
 from cubbyd.testing import FakeServer, HandClock
 
@@ -80,6 +81,33 @@ def test_a_pass_is_due_at_the_time_of_the_digest_also_after_the_clock_was_set(jo
         assert due - datetime.now(UTC) <= timedelta(days=1)
     finally:
         runtime.stop()
+
+
+def test_a_daemon_that_keeps_days_removes_what_is_older_at_its_start_and_keeps_the_rest(tmp_path: Path) -> None:
+    journal, now = Journal(open_database(tmp_path)), datetime.now(UTC)
+    for uid, days in ((1, 90), (2, 5)):
+        journal.open_folder("office", "INBOX", 1, now)
+        journal.record_scan("office", "INBOX", 1, [uid], now - timedelta(days=days))
+        journal.advance([Change(id=uid, to=State.GONE)], now - timedelta(days=days))
+    config = small_config(free_port(), tmp_path)
+    runtime = Runtime(config, [], words_classifier(), journal, SystemClock(), observe=False)
+    runtime.start()
+    try:
+        eventually(lambda: len(journal.history()) == 1)
+        (kept,) = journal.history()
+        assert kept.uid == 2
+        due = runtime._scheduler.get_job(PRUNING).next_run_time - datetime.now(UTC)
+        assert timedelta(hours=23) < due <= timedelta(days=1)
+    finally:
+        runtime.stop()
+        journal.close()
+
+
+def small_config(port: int, state: Path) -> Config:
+    mailbox = {"host": "127.0.0.1", "port": port, "security": "plain", "username": "u", "password_env": "P"}
+    categories = [{"id": "a", "code": 1, "name": "A"}, {"id": "b", "code": 2, "name": "B"}]
+    keeps = {"directory": state, "keep_days": 30}
+    return Config.model_validate({"mailboxes": {"office": mailbox}, "categories": categories, "state": keeps})
 
 
 class SlowFiler:

@@ -15,7 +15,7 @@ import pytest
 from tests.mail import mail
 from tests.rig import Office, rules, words_classifier
 from tests.unit.configuration import load
-from tests.unit.test_heartbeat import STOPPED
+from tests.watched import STOPPED
 
 from cubbyd.config import Config
 from cubbyd.errors import ClassifierRejected, ClassifierUnavailable, CommandRefused, MailboxUnavailable, NeedsPerson

@@ -14,7 +14,7 @@ from tests.undoing import later
 
 from cubbyd.journal import Change, PollOutcome, Wait, is_locked, state_lock
 from cubbyd.lifecycle import WAITING, State
-from cubbyd.service.health import Signs, find_trouble
+from cubbyd.service.health import Signs, find_first_sign, find_trouble
 from cubbyd.testing import DELETED, FakeServer, HandClock
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
@@ -97,6 +97,26 @@ def test_mail_that_waits_longer_than_it_may_is_said_with_why() -> None:
     trouble = find_trouble(replace(WELL, wait=Wait(mails=3, since=NOW - 2 * HOUR, error="over quota")), NOW, HOUR)
     assert trouble is not None
     assert (trouble.has_stopped, trouble.what) == (False, "3 mails wait to be filed: over quota")
+
+
+@pytest.mark.parametrize(
+    ("signs", "said"),
+    [
+        (replace(WELL, outcome=polled(MINUTE, failing=timedelta(0))), "Connection refused"),
+        (replace(WELL, outcome=polled(9 * MINUTE, failing=timedelta(0)), is_running=False), "Connection refused"),
+        (replace(WELL, outcome=polled(2 * MINUTE, started=2 * MINUTE), is_running=False), "cubbyd is not running"),
+        (replace(WELL, outcome=polled(MINUTE), is_running=False), None),
+        (replace(WELL, outcome=polled(2 * MINUTE, started=2 * MINUTE)), None),
+        (replace(WELL, outcome=None), None),
+    ],
+    ids=["a failed poll", "one by cron", "a poll is overdue", "none is due yet", "a long pass", "has only just begun"],
+)
+def test_the_first_sign_of_a_failure_is_told_after_one_poll_and_is_no_alarm_yet(signs: Signs, said: str | None) -> None:
+    sign = find_first_sign(signs, NOW)
+
+    assert (sign.what if sign else None) == said
+    assert sign is None or (sign.way_out and not sign.has_stopped)
+    assert find_trouble(signs, NOW, HOUR) is None
 
 
 def test_the_lock_is_seen_from_outside_and_a_look_takes_it_from_nobody(tmp_path: Path) -> None:

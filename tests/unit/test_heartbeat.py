@@ -6,34 +6,19 @@ import shutil
 import socket
 import ssl
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
-from tests.unit.test_tally import NOTHING
+from tests.listener import answering
+from tests.watched import STOPPED, WAITS, seen
 
 from cubbyd.service.health import Trouble
 from cubbyd.service.heartbeat import SECONDS_BETWEEN, Heart, call
-from cubbyd.service.lookout import Sight, Survey
-from cubbyd.service.view import MailboxView
+from cubbyd.service.lookout import Survey
 from cubbyd.testing import HandClock
-
-STOPPED = Trouble(has_stopped=True, since=None, what="Connection refused", way_out="")
-WAITS = Trouble(has_stopped=False, since=None, what="a mail waits", way_out="")
-
-
-def seen(*troubles: Trouble | None, clock: HandClock) -> Survey:
-    """All mailboxes, of which something happened to a mail just now."""
-    view = MailboxView(
-        name="office", counts={}, outcome=None, oldest_unfiled=None, last_change=clock.now(), mark=None, trouble=None
-    )
-    sights = tuple(Sight(view=replace(view, trouble=trouble), today=NOTHING, snags=()) for trouble in troubles)
-    return Survey(taken_at=clock.now(), sights=sights)
 
 
 @dataclass(slots=True)
@@ -105,38 +90,6 @@ def test_a_fault_is_said_once_and_tried_again_and_its_end_is_said() -> None:
         heart.beat()
 
     assert [line["event"] for line in logs] == ["the heartbeat was not taken", "the heartbeat is taken again"]
-
-
-@contextmanager
-def answering(answer: bytes | None, context: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[bytes]]]:
-    """A server that gives every caller these bytes; None: it never says anything."""
-    heard: list[bytes] = []
-    done = threading.Event()
-
-    def serve() -> None:
-        with listener:
-            while not done.is_set():
-                try:
-                    raw, _ = listener.accept()
-                    with context.wrap_socket(raw, server_side=True) if context else raw as connection:
-                        heard.append(connection.recv(4096))
-                        if answer is None:
-                            done.wait(10)
-                        else:
-                            connection.sendall(answer)
-                except OSError:
-                    continue
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        listener.settimeout(0.1)
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield port, heard
-        finally:
-            done.set()
-            thread.join()
 
 
 @pytest.mark.parametrize(

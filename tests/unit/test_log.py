@@ -264,6 +264,16 @@ def test_a_secret_in_base64_is_found_wherever_it_begins(before: str) -> None:
     assert learned.hide("no secret at all") == "no secret at all"
 
 
+def test_tokens_that_come_every_hour_push_no_password_out_and_pile_up_nowhere() -> None:
+    learned = LearnedSecrets()
+    learned.learn(SecretStr("hunter2-lettuce"))
+    for hour in range(300):
+        learned.learn(SecretStr(f"token-of-hour-{hour:04}"), is_passing=True)
+
+    assert learned.hide("hunter2-lettuce, token-of-hour-0299, token-of-hour-0298") == "[hidden], [hidden], [hidden]"
+    assert learned.hide("token-of-hour-0001") == "token-of-hour-0001", "it opens nothing any more"
+
+
 @pytest.mark.parametrize(
     ("said", "hidden"),
     [

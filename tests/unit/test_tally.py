@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.mail import RECEIVED, mail
 from tests.rig import Office, rules, words_classifier
 from tests.undoing import later
+from tests.watched import NOTHING
 
 from cubbyd.classify.protocol import Cost, Prediction
 from cubbyd.errors import ClassifierRejected
@@ -19,7 +20,6 @@ from cubbyd.lifecycle import State
 from cubbyd.testing import FakeServer, WordClassifier
 
 HOUR = timedelta(hours=1)
-NOTHING = Ends(filed={}, held={}, taken_by_people=0, taken_back=0, urgent=0)
 
 
 def office(folder: Path, *subjects: str, classifier: WordClassifier | None = None) -> tuple[Office, FakeServer]:

@@ -16,8 +16,7 @@ from pathlib import Path
 
 import pytest
 from tests.rig import words_classifier
-from tests.unit.test_heartbeat import seen
-from tests.unit.test_meter import Watched
+from tests.watched import Watched, seen
 
 from cubbyd.errors import ClassifierRejected, ClassifierUnavailable
 from cubbyd.service import web

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,16 @@ import click
 from cubbyd.cli.output import age, console, local_time, say_json, span, table
 from cubbyd.clock import SystemClock
 from cubbyd.config import Backlog, Config, find_config, load_config
-from cubbyd.errors import EXIT_FAILED
+from cubbyd.errors import EXIT_FAILED, StateError
 from cubbyd.journal import Journal, is_locked, open_database
 from cubbyd.lifecycle import State
-from cubbyd.service.health import LONGEST_WAIT
+from cubbyd.service.health import LONGEST_WAIT, Trouble
 from cubbyd.service.view import MailboxView, look_at
+
+ROOM_BYTES = 1024 * 1024
+"""What a pass may write before its records fit into what is there already, and some room for SQLite to work in."""
+
+_MAKE_ROOM = "make room there; the next pass goes on where the last one ended, and mail stays in the inbox meanwhile"
 
 
 @click.command()
@@ -40,7 +46,13 @@ def command(config_file: Path | None, *, check: bool, max_wait: int, as_json: bo
     """
     config = load_config(find_config(config_file))
     now = SystemClock().now()
-    journal = Journal(open_database(config.state.directory, read_only=True))
+    try:
+        journal = Journal(open_database(config.state.directory, read_only=True))
+    except StateError:
+        if (full := _full_disk(config.state.directory)) is None:
+            raise
+        _say_full(config, full, as_json=as_json)
+        click.get_current_context().exit(EXIT_FAILED)
     is_running = is_locked(config.state.directory)
     try:
         longest_wait = timedelta(minutes=max_wait)
@@ -58,7 +70,7 @@ def command(config_file: Path | None, *, check: bool, max_wait: int, as_json: bo
     else:
         for mailbox in facts:
             _say_trouble(mailbox, now)
-    has_trouble = any(mailbox["trouble"] for mailbox in facts)
+    has_trouble = any(mailbox["lasting"] for mailbox in facts)
     if check and not has_trouble and not as_json:
         click.echo("Mail is filed, and none waits too long.")
     click.get_current_context().exit(EXIT_FAILED if check and has_trouble else 0)
@@ -84,7 +96,8 @@ def _show(facts: list[dict[str, Any]], now: datetime) -> None:
 
 
 def _facts(view: MailboxView, config: Config, *, is_running: bool) -> dict[str, Any]:
-    outcome, mark, trouble = view.outcome, view.mark, view.trouble
+    outcome, mark, lasting = view.outcome, view.mark, view.trouble
+    trouble = lasting or _full_disk(config.state.directory) or view.first_sign
     return {
         "mailbox": view.name,
         "last_poll": outcome.started_at if outcome else None,
@@ -103,15 +116,38 @@ def _facts(view: MailboxView, config: Config, *, is_running: bool) -> dict[str, 
         "old_mail_left": view.old_mail_left,
         "old_mail_seconds_left": None if mark is None or mark.seconds_left is None else round(mark.seconds_left),
         "running": is_running,
-        "stopped": bool(trouble and trouble.has_stopped),
+        "stopped": bool(lasting and lasting.has_stopped),
+        "lasting": lasting is not None,
         "trouble_since": trouble.since if trouble else None,
         "trouble": trouble.what if trouble else None,
         "way_out": trouble.way_out if trouble else None,
     }
 
 
+def _say_full(config: Config, full: Trouble, *, as_json: bool) -> None:
+    """Say that the disk is full where not even a look at the state file is possible: SQLite needs some room for that."""
+    if not as_json:
+        click.echo(f"filing has stopped: {full.what}\n  {full.way_out}")
+        return
+    for name in config.mailboxes:
+        facts = {"stopped": True, "lasting": True, "trouble_since": None, "trouble": full.what, "way_out": full.way_out}
+        say_json({"mailbox": name, **facts})
+
+
+def _full_disk(directory: Path) -> Trouble | None:
+    """Look at the room beside the state file itself: a daemon on a full disk cannot put on record what ails it."""
+    try:
+        free = shutil.disk_usage(directory).free
+    except OSError:
+        return None
+    if free >= ROOM_BYTES:
+        return None
+    what = f"the disk that holds {directory} has {free:,} bytes left, and the state file cannot grow"
+    return Trouble(has_stopped=False, since=None, what=what, way_out=_MAKE_ROOM)
+
+
 def _say_trouble(mailbox: dict[str, Any], now: datetime) -> bool:
-    if not mailbox["trouble"]:
+    if not mailbox["lasting"]:
         return False
     moment = mailbox["trouble_since"]
     since = f" since {local_time(moment)} ({age(moment, now)})" if moment else ""
@@ -138,9 +174,10 @@ def _ago(moment: datetime | None, now: datetime) -> str:
 
 def _explain(mailbox: dict[str, Any], now: datetime) -> None:
     name = mailbox["mailbox"]
-    if not _say_trouble(mailbox, now) and mailbox["error"]:
-        since = f"since {local_time(mailbox['failing_since'])} ({age(mailbox['failing_since'], now)})"
-        click.echo(f"{name} is failing {since}: {mailbox['error']}")
+    if not _say_trouble(mailbox, now) and mailbox["trouble"]:
+        moment = mailbox["trouble_since"]
+        since = f" since {local_time(moment)} ({age(moment, now)})" if moment else ""
+        click.echo(f"{name} is failing{since}: {mailbox['trouble']}\n  {mailbox['way_out']}")
     _say_old_mail(mailbox)
     if mailbox["quarantined"]:
         click.echo(

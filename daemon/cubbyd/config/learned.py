@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import threading
+from collections import deque
 from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
@@ -17,22 +18,35 @@ _SHORTEST: Final = 6
 """Characters; a shorter secret is hidden only where it stands as a word, or half of each sentence would go."""
 
 
+_PASSING: Final = 64
+"""How many tokens are remembered: one of an hour ago opens nothing any more, and a daemon runs for years."""
+
+
 class LearnedSecrets:
     """The secrets of this process, and how they look on the wire; any thread may learn and hide."""
 
     def __init__(self) -> None:
         """Know none."""
         self._lock = threading.Lock()
-        self._forms: set[str] = set()
+        self._lasting: set[str] = set()
+        self._passing: deque[str] = deque(maxlen=_PASSING)
         self._pattern: re.Pattern[str] | None = None
 
-    def learn(self, secret: SecretStr) -> None:
-        """Hide this one from now on: as it is, percent-encoded, and in Base64 as in AUTHENTICATE PLAIN and XOAUTH2."""
+    def learn(self, secret: SecretStr, *, is_passing: bool = False) -> None:
+        """Hide this one from now on: as it is, percent-encoded, and in Base64 as in AUTHENTICATE PLAIN and XOAUTH2.
+
+        A passing one, such as an access token, is forgotten once many newer ones have come.
+        """
+        value = secret.get_secret_value()
         with self._lock:
-            if not self._forms.issuperset(forms := set(_forms(secret.get_secret_value()))):
-                self._forms |= forms
-                longest_first = sorted(self._forms, key=len, reverse=True)
-                self._pattern = re.compile("|".join(map(_as_pattern, longest_first)))
+            if not value or value in self._lasting or value in self._passing:
+                return
+            if is_passing:
+                self._passing.append(value)
+            else:
+                self._lasting.add(value)
+            forms = {form for known in (*self._lasting, *self._passing) for form in _forms(known)}
+            self._pattern = re.compile("|".join(map(_as_pattern, sorted(forms, key=len, reverse=True))))
 
     def hide(self, text: str) -> str:
         """Give the text without any secret that was learned."""
@@ -41,8 +55,6 @@ class LearnedSecrets:
 
 
 def _forms(value: str) -> Iterator[str]:
-    if not value:
-        return
     yield value
     yield quote(value, safe="")
     if len(value) >= _SHORTEST:

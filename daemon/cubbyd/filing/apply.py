@@ -102,8 +102,10 @@ def _file(context: PassContext, route: Route, records: Sequence[Record]) -> None
         recover(context)
         _put_off(context, planned, error)
         return
-    if unconfirmed:
-        recover(context)
+    ignored = recover(context) if unconfirmed else []
+    if ignored:
+        said = f"the server said OK and did not move {len(ignored)} mails to {route.folder}; they wait in {context.inbox}"
+        _put_off(context, ignored, CommandRefused(f"mailbox {context.name}: {said}"))
 
 
 def _plan(context: PassContext, route: Route, target: FolderStatus | None, records: Sequence[Record]) -> list[Record]:

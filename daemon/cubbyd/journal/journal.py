@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 
@@ -28,6 +28,9 @@ PARAMETERS_AT_ONCE = 500
 
 LONGEST_ERROR = 300
 """Characters of an error that are kept."""
+
+LONGEST_PAUSE = timedelta(days=1)
+"""Nothing is made to wait for longer: a time beyond was put on record while the clock was ahead, and means nothing."""
 
 MARK = [column for column in folder.c if column.name not in ("mailbox", "folder")]
 """The columns of a Mark."""
@@ -173,7 +176,9 @@ class Journal:
         query = (
             sa.select(message)
             .where(message.c.mailbox == mailbox, message.c.state == state)
-            .where(sa.or_(message.c.not_before.is_(None), message.c.not_before <= now))
+            .where(
+                sa.or_(message.c.not_before.is_(None), message.c.not_before <= now, message.c.not_before > now + LONGEST_PAUSE)
+            )
             .order_by(message.c.attempts, message.c.id)
             .limit(limit)
         )

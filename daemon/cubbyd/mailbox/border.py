@@ -44,8 +44,6 @@ TRANSIENT_TEXT = re.compile(
     r"too many (simultaneous )?connections|throttled|try again|temporar|server unavailable|command or bandwidth limits",
     re.IGNORECASE,
 )
-NOT_CONNECTED = re.compile(r"authenticated but not connected", re.IGNORECASE)
-"""How Exchange says, at the first command after a login that it accepted, that this user gets no mailbox."""
 
 OUT_OF_DATE_CODES = frozenset({9, 10})
 """OpenSSL's numbers for a certificate that is not valid yet, or not any more."""
@@ -53,6 +51,12 @@ OUT_OF_DATE = "have it renewed on the server, and look whether the clock of this
 NOT_KNOWN = "use the host name that the certificate was made for, or give the certificate authority in ca_file"
 HALF_IN = re.compile(r"authenticated but not connected", re.IGNORECASE)
 """What Exchange says after a login that it took, where the account may not open the mailbox."""
+
+WAYS_OUT = {
+    "OVERQUOTA": "; make room in the mailbox, or have its quota raised",
+    "NOPERM": "; give the account the right to do that",
+}
+"""What an admin can do about a refusal (RFC 5530, 3), where it is not clear from the server's words."""
 
 CONNECTION_FAULTS = (IMAPClientAbortError, OSError, EOFError)
 PASSWORD_HINT = "check username and password"  # noqa: S105  (a sentence)
@@ -88,16 +92,12 @@ def translate(error: BaseException, doing: str, if_refused: str = PASSWORD_HINT)
         return MailboxUnavailable(f"{doing}: {_fault(error)}", retry_after_seconds=_pause(text, pause) if is_said else None)
     if isinstance(error, ProtocolError) or not isinstance(error, IMAPClientError):
         return MailboxUnavailable(f"{doing}: the server's answer could not be read ({type(error).__name__})")
-    if NOT_CONNECTED.search(text):
-        return LoginRefused(
-            f"{doing}: the server accepted the login, and gives no mailbox ({text}); "
-            "check the password, and whether this user may open that mailbox by IMAP"
-        )
     if pause is not None or TRANSIENT_TEXT.search(text):
         return MailboxUnavailable(f"{doing}: {text}", retry_after_seconds=_pause(text, pause))
     if HALF_IN.search(text):
         return LoginRefused(f"{doing}: {text}; the login was taken, but it may not open this mailbox: docs/login.md")
-    return CommandRefused(f"{doing}: {text}", code=_code(text))
+    code = _code(text)
+    return CommandRefused(f"{doing}: {text}{WAYS_OUT.get(code, '')}", code=code)
 
 
 def _login(error: LoginError, said: str, pause: float | None, if_refused: str) -> MailboxError:

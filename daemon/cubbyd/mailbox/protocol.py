@@ -143,6 +143,10 @@ class Mailbox(Protocol):
         """Put a mail of our own into a folder that is there, unread; received_at becomes its INTERNALDATE."""
         ...
 
+    def with_message_id(self, message_id: str) -> set[Fingerprint]:
+        """Look through all folders for mails with a Message-ID, given without its angle brackets; give their identities."""
+        ...
+
     def add_keyword(self, uids: Sequence[int], keyword: str) -> bool:
         """Put a keyword on mails of the selected folder; tell whether the server kept it."""
         ...

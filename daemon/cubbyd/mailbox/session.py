@@ -19,7 +19,7 @@ from cubbyd.mailbox.border import ours
 from cubbyd.mailbox.connect import Account, capabilities_of, connect
 from cubbyd.mailbox.folder import FolderNames
 from cubbyd.mailbox.protocol import FolderStatus, ListedFolder, RawMessage
-from cubbyd.message.identity import Fingerprint, fingerprint
+from cubbyd.message.identity import Fingerprint, fingerprint, message_id_of
 
 LARGEST_FETCH = 256 * 1024
 """Bytes of a mail that are fetched: its text stands first, and 50 mails at once must fit in memory."""
@@ -268,6 +268,17 @@ class ImapMailbox:
                         found.setdefault(identity, self._names.in_configuration(listed.name))
         return found
 
+    def with_message_id(self, message_id: str) -> set[Fingerprint]:
+        """Search every folder that can be opened, and look at what was found: a search also fits a part (RFC 9051, 6.4.4)."""
+        found: set[Fingerprint] = set()
+        for listed in self.folders():
+            with suppress(CommandRefused), self._elsewhere(listed.name):
+                with self._doing("searching a folder"):
+                    uids = self._client.search(["HEADER", "MESSAGE-ID", message_id])
+                headers = self._headers(uids).values()
+                found.update(_identity(*one) for one in headers if message_id_of(one[0]) == message_id.encode("ascii"))
+        return found
+
     def _elsewhere(self, name: str) -> _Elsewhere:
         return _Elsewhere(lambda: self._examine(name), self._come_back)
 
@@ -283,12 +294,16 @@ class ImapMailbox:
                 self._client.select_folder(folder, readonly=read_only)
 
     def _identities(self, uids: Sequence[int]) -> dict[int, Fingerprint]:
-        found: dict[int, Fingerprint] = {}
+        return {uid: _identity(*one) for uid, one in self._headers(uids).items()}
+
+    def _headers(self, uids: Sequence[int]) -> dict[int, tuple[bytes, datetime]]:
+        """Give the fields that make a mail's identity, and its INTERNALDATE."""
+        found: dict[int, tuple[bytes, datetime]] = {}
         for uid, answer in self._fetch(uids, ["INTERNALDATE", HEADER]).items():
             header = next((value for key, value in answer.items() if key.startswith(b"BODY[HEADER")), None)
             received = answer.get(b"INTERNALDATE")
             if isinstance(header, bytes) and isinstance(received, datetime):
-                found[uid] = fingerprint(header, received.astimezone(UTC).isoformat())
+                found[uid] = header, received
         return found
 
     # --- effects -----------------------------------------------------------------------------------------------------
@@ -372,6 +387,10 @@ class ImapMailbox:
     def abort(self) -> None:
         """Cut the connection under whoever waits on it."""
         wire.cut(self._client)
+
+
+def _identity(header: bytes, received: datetime) -> Fingerprint:
+    return fingerprint(header, received.astimezone(UTC).isoformat())
 
 
 class _Elsewhere:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -25,15 +26,18 @@ from apscheduler.triggers.interval import IntervalTrigger
 from cubbyd.classify.protocol import Classifier
 from cubbyd.clock import Clock, SystemClock
 from cubbyd.config import Config, DigestSection, Every, load_config
-from cubbyd.errors import ConfigError, CubbydError, Problem
+from cubbyd.errors import ConfigError, CubbydError, Problem, StateError
 from cubbyd.journal import Journal, open_database, state_lock
+from cubbyd.journal.upkeep import prune
 from cubbyd.mailbox import Account, IdleWatcher
+from cubbyd.service.account import login_ends
 from cubbyd.service.build import accounts_of, build_workers, load_classifier, longest_step_seconds
 from cubbyd.service.headline import headline
 from cubbyd.service.monitor import Monitor
 from cubbyd.service.notify import Manager
 from cubbyd.service.observer import Observer
 from cubbyd.service.pulse import Pulse
+from cubbyd.service.refusal import refusal_on_record
 from cubbyd.service.step import StepWatch
 from cubbyd.service.worker import Worker, WorkerThread
 
@@ -50,6 +54,11 @@ GRACE_SECONDS = 7.0
 """How long mail in hand may take after SIGTERM before the connections are cut; the whole stop stays under 10 s."""
 
 LAST_SECONDS = 1.5
+
+PRUNED_EVERY_DAYS = 1
+PRUNING: Final = "pruning of the state"
+ALONE: Final = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None}
+"""How jobs are run: one at a time, and however late they are."""
 
 WATCHDOG_MARGIN = 1.5
 """The watchdog's time is at least this many times that of the longest step: a busy machine is no hang."""
@@ -72,7 +81,7 @@ class Runtime:
     ) -> None:
         """Put the parts together; nothing runs yet. The threads report their progress to the pulse from now on."""
         self._stopping = threading.Event()
-        self._config, self._classifier, self._observe = config, classifier, observe
+        self._config, self._classifier, self._observe, self._clock = config, classifier, observe, clock
         pulse = pulse or Pulse(watchdog_seconds=None, feed=lambda: None, clock=clock)
         self._beats = {account.name: pulse.enlist(account.name) for account in accounts}
         self._scheduler = BackgroundScheduler(timezone="UTC")
@@ -107,16 +116,10 @@ class Runtime:
             thread.start()
         for place, (name, thread) in enumerate(self._threads.items()):
             begin = datetime.now(UTC) + place * timedelta(seconds=APART_SECONDS)
-            self._scheduler.add_job(
-                thread.wake,
-                self._trigger(name),
-                id=name,
-                next_run_time=begin,
-                max_instances=1,
-                coalesce=True,
-                misfire_grace_time=None,
-            )
+            self._scheduler.add_job(thread.wake, self._trigger(name), id=name, next_run_time=begin, **ALONE)
         self._schedule_digests()
+        if self._config.state.keep_days:
+            self._scheduler.add_job(self._prune, self._prune_trigger(), id=PRUNING, next_run_time=datetime.now(UTC), **ALONE)
         self._scheduler.start()
         for watcher in self._watchers:
             watcher.start()
@@ -124,6 +127,19 @@ class Runtime:
     def _trigger(self, name: str) -> IntervalTrigger:
         seconds = self._config.mailboxes[name].poll_seconds
         return IntervalTrigger(seconds=seconds, jitter=max(1, int(seconds * JITTER_SHARE)), timezone="UTC")
+
+    def _prune_trigger(self) -> IntervalTrigger:
+        return IntervalTrigger(days=PRUNED_EVERY_DAYS, timezone="UTC")
+
+    def _prune(self) -> None:
+        """Remove from the state file what is older than the days that are kept."""
+        before = self._clock.now() - timedelta(days=self._config.state.keep_days)
+        try:
+            done = prune(self._config.state.directory, before, dry_run=False)
+        except StateError as error:
+            log.warning("state not pruned", error=str(error))
+        else:
+            log.info("state pruned", mails=done.mails, kept_old=done.kept_old, before=before.isoformat(timespec="seconds"))
 
     @property
     def headline(self) -> str:
@@ -136,13 +152,14 @@ class Runtime:
             self._scheduler.reschedule_job(name, trigger=self._trigger(name))
             thread.wake()
         self._schedule_digests()
+        if self._config.state.keep_days:
+            self._scheduler.reschedule_job(PRUNING, trigger=self._prune_trigger())
 
     def _schedule_digests(self) -> None:
         """Have a pass made whenever a digest is due; it goes out after that."""
         calendar = digest_calendar(self._config.digest)
         for name, thread in self._threads.items() if calendar else ():
-            how = {"max_instances": 1, "coalesce": True, "misfire_grace_time": None, "replace_existing": True}
-            self._scheduler.add_job(thread.wake, calendar, id=f"digest of {name}", **how)
+            self._scheduler.add_job(thread.wake, calendar, id=f"digest of {name}", replace_existing=True, **ALONE)
 
     def stop(self) -> None:
         """Finish the mail in hand and end every thread; connections that hang are cut.
@@ -197,17 +214,19 @@ class Daemon:
         self._manager = manager or Manager.from_environment(os.environ)
         seconds = self._watchdog_seconds(config)
         self._pulse = Pulse(watchdog_seconds=seconds, feed=self._manager.alive, clock=self._clock)
-        self._monitor = Monitor(config, self._clock)
+        self._accounts: list[Account] = []
+        self._monitor = Monitor(config, self._clock, lambda: login_ends(self._accounts))
         self._told, self._refusal = "", ""
         self._allowed_seconds = self._manager.watchdog_seconds
         self._stop, self._reload, self._wake = threading.Event(), threading.Event(), threading.Event()
 
     def run(self) -> None:
-        """Serve until SIGTERM or SIGINT. Raises ConfigError, ModelFileError, StateError before anything is touched."""
+        """Serve until SIGTERM or SIGINT. Raises ConfigError, ModelFileError, StateError before any mailbox is touched."""
         faulthandler.enable()  # the watchdog's SIGABRT shows where every thread hangs; file names and lines alone
         with state_lock(self._config.state.directory):
-            accounts = accounts_of(self._file, self._config)
-            classifier = load_classifier(self._config)
+            with refusal_on_record(self._config, self._clock):
+                accounts = accounts_of(self._file, self._config)
+                classifier = load_classifier(self._config)
             journal = Journal(open_database(self._config.state.directory))
             self._catch_signals()
             self._monitor.serve(self._config)
@@ -227,6 +246,7 @@ class Daemon:
                 log.info("stopped")
 
     def _runtime(self, config: Config, accounts: list[Account], classifier: Classifier, journal: Journal) -> Runtime:
+        self._accounts = accounts
         return Runtime(
             config,
             accounts,

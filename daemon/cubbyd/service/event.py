@@ -51,7 +51,8 @@ _SERVICE: Final = (
     _event(
         "pass failed",
         "mailbox kind error",
-        "the pass broke off; tried again after 5 s, doubling up to 10 min; after a refused login after 15 min",
+        "the pass broke off; tried again after 5 s at most, doubling up to 10 min, not before the time that the server names, "
+        "and after a refused login not before 15 min",
         "where it stays: [runbook.md](runbook.md) by what `error` says",
         level="error",
     ),
@@ -84,6 +85,14 @@ _SERVICE: Final = (
         "its work stands still; stacks of all threads follow when the watchdog's time is up",
         "tell us what the stacks say",
         level="error",
+    ),
+    _event("state pruned", "mails kept_old before", "so many mails that were done with before this day were removed"),
+    _event(
+        "state not pruned",
+        "error",
+        "the daily removal of old rows failed; tried again tomorrow",
+        "what `error` says",
+        level="warning",
     ),
     _event(
         "calibration is missing",

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from cubbyd.config import Config, FilingAction
 from cubbyd.journal import Journal, Mark, PollOutcome
 from cubbyd.lifecycle import SETTLED, UNFINISHED, WAITING, State
-from cubbyd.service.health import LONGEST_WAIT, Signs, Trouble, find_trouble
+from cubbyd.service.health import LONGEST_WAIT, Signs, Trouble, find_first_sign, find_trouble
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +29,8 @@ class MailboxView:
     """How far the inbox was read; None where it was never opened."""
     trouble: Trouble | None
     """What is wrong; None where mail is filed and none waits too long."""
+    first_sign: Trouble | None
+    """What went wrong at the last poll, perhaps for a moment only; None where nothing did."""
 
     def count(self, states: Collection[State]) -> int:
         """Count the mails in these states."""
@@ -78,4 +80,5 @@ def look_at(
         last_change=last_change,
         mark=journal.mark(name, config.mailboxes[name].inbox),
         trouble=find_trouble(signs, now, longest_wait),
+        first_sign=find_first_sign(signs, now),
     )
