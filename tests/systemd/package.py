@@ -292,12 +292,9 @@ def test_purged_it_leaves_nothing_personal_and_says_what_it_deleted() -> None:
 def left_over(*, named: str = "", holding: str = "") -> list[str]:
     """Look through all that was written since the boot for files of a name, or that hold a text."""
     skipped = [part for path in NOT_ITS_OWN for part in ("-path", path, "-prune", "-o")]
-    boot = ["-newercm", "/run-inside/run"]
-    found = run("find", *HERE, *skipped, *boot, *(["-name", f"*{named}*"] if named else ["-type", "f"]), "-print").stdout.split(
-        "\n"
-    )
-    paths = [path for path in found if path]
-    return [path for path in paths if not holding or holding.encode() in read(path)]
+    kind = ["-name", f"*{named}*"] if named else ["-type", "f"]
+    found = run("find", *HERE, *skipped, "-newercm", "/run-inside/run", *kind, "-print").stdout.splitlines()
+    return [path for path in found if not holding or holding.encode() in read(path)]
 
 
 def read(path: str) -> bytes:
