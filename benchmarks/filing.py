@@ -153,9 +153,12 @@ def target_folders() -> dict[str, str]:
 
 
 @contextmanager
-def set_up() -> Iterator[Bench]:
-    """Start the server and train the model by the installed command; everything goes away at the end."""
-    with tempfile.TemporaryDirectory(prefix="cubbyd-bench-") as name, Dovecot(fsync="optimized") as server:
+def set_up(extra: str = "") -> Iterator[Bench]:
+    """Start the server and train the model by the installed command; everything goes away at the end.
+
+    `extra` goes into the server's configuration.
+    """
+    with tempfile.TemporaryDirectory(prefix="cubbyd-bench-") as name, Dovecot(fsync="optimized", extra=extra) as server:
         folder = Path(name)
         examples = write_sample(folder)
         model = folder / "cubbyd.model"

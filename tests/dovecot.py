@@ -85,6 +85,11 @@ class Dovecot:
         raise RuntimeError(f"Dovecot did not start: {log.read_text() if log.exists() else 'no log'}")
 
     @property
+    def prefix(self) -> str:
+        """What every folder's name begins with, but the inbox's."""
+        return self._layout.prefix
+
+    @property
     def group(self) -> int:
         """The process group of the server and its sessions."""
         assert self._process is not None
@@ -134,6 +139,7 @@ mail_max_userip_connections = 200
 mail_location = {self._layout.location}
 passdb {{
   driver = static
+  mechanisms = plain login
   args = password={PASSWORD}
 }}
 userdb {{

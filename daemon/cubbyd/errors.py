@@ -138,6 +138,16 @@ class LoginRefused(MailboxError):
     exit_code = EXIT_NOT_PERMITTED
 
 
+class LoginEnded(LoginRefused):
+    """A person must log in to the mailbox's provider again, or for the first time."""
+
+
+class LoginNotOffered(MailboxError):
+    """The mail server does not offer the way of logging in that is configured."""
+
+    exit_code = EXIT_CONFIG
+
+
 class InsecureConnection(MailboxError):
     """The connection is not as safe as the configuration demands."""
 

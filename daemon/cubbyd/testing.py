@@ -16,7 +16,7 @@ from cubbyd.classify.protocol import Prediction, Provenance, Reason
 from cubbyd.errors import ClassifierError, CommandRefused, MailboxUnavailable
 from cubbyd.mailbox.protocol import Capabilities, FolderStatus, RawMessage
 from cubbyd.message import RENDERER_VERSION, ClassifierInput
-from cubbyd.message.identity import Fingerprint, fingerprint
+from cubbyd.message.identity import Fingerprint, fingerprint, message_id_of
 from cubbyd.taxonomy import CategoryId
 
 if TYPE_CHECKING:
@@ -299,6 +299,18 @@ class FakeMailbox:
                 if name != self._selected and near and _identity(mail) in wanted:
                     found.setdefault(_identity(mail), name)
         return found
+
+    def append(self, folder: str, content: bytes, received_at: datetime) -> None:
+        """Put a mail into a folder."""
+        self._command("append")
+        self._target(folder).add(FakeMessage(content, received_at))
+        self._done("append")
+
+    def with_message_id(self, message_id: str) -> set[Fingerprint]:
+        """Look for a Message-ID in all folders."""
+        self._command("search")
+        mails = [mail for folder in self._server.folders.values() for mail in folder.mails.values()]
+        return {_identity(mail) for mail in mails if message_id_of(mail.raw) == message_id.encode("ascii")}
 
     def add_keyword(self, uids: Sequence[int], keyword: str) -> bool:
         """Flag mails; a server without keywords says OK and drops them."""

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.acceptance.desk import clean_environment
@@ -17,11 +18,11 @@ from tests.patience import PATIENCE_SECONDS
 class Terminal:
     """A pseudo-terminal in which cubbyd runs, and a person at it."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, command: Sequence[str] = (sys.executable, "-m", "cubbyd")) -> None:
         self.hand, other = pty.openpty()
         opens_its_terminal = ["sh", "-c", 'exec "$@" <"$0" >"$0" 2>&1', os.ttyname(other)]
         self.process = subprocess.Popen(
-            [*opens_its_terminal, sys.executable, "-m", "cubbyd", *arguments],
+            [*opens_its_terminal, *command, *arguments],
             cwd=folder,
             env=clean_environment() | {"TERM": "xterm"},
             start_new_session=True,

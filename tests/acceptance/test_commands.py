@@ -210,15 +210,15 @@ def test_a_pass_over_a_server_that_is_not_there_fails_and_status_tells_why(ready
 
 def test_a_monitor_is_told_that_filing_has_stopped_and_since_when(ready: Desk) -> None:
     ready.call("run", "--once", code=69)
-    assert ready.call("status", "--health").stdout == "Mail is filed, and none waits too long.\n", "a minute is no outage"
+    assert ready.call("status", "--check").stdout == "Mail is filed, and none waits too long.\n", "a minute is no outage"
     with closing(sqlite3.connect(ready.folder / "state" / "cubbyd.sqlite")) as state, state:
         state.execute("UPDATE poll SET failing_since = '2026-01-02 03:04:05.000000'")
 
-    said = ready.call("status", "--health", code=1).stdout
+    said = ready.call("status", "--check", code=1).stdout
     assert said.startswith("office: filing has stopped since 2026-01-0")
     assert "Connection refused" in said
     assert "cubbyd check" in said
-    (facts,) = json_lines(ready.call("status", "--health", "--json", code=1).stdout)
+    (facts,) = json_lines(ready.call("status", "--check", "--json", code=1).stdout)
     assert (facts["stopped"], facts["running"], facts["trouble_since"]) == (True, False, "2026-01-02T03:04:05+00:00")
     assert "filing has stopped" in ready.call("status").stdout
 

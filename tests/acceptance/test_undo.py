@@ -96,11 +96,30 @@ def test_one_mail_a_category_and_a_model_are_taken_back_and_what_people_moved_st
     assert outside.subjects("INBOX") == [SUBJECTS[1]]
     filed("undo", "--category", "absence", "--yes")
     assert sorted(outside.subjects("INBOX")) == sorted(SUBJECTS[:2])
-    said = filed("undo", "--model", history["meals"]["model"], "--yes")
+    model = filed("history").stdout.rsplit("of these decided by ", 1)[1].strip()
+    said = filed("undo", "--model", model, "--yes")
 
     assert "a person moved it" in said.stdout
     assert "Nothing was changed." in said.stdout
     assert outside.everything() == {"INBOX": [SUBJECTS[1], SUBJECTS[0]], "Kitchen": [SUBJECTS[2]]}
+
+
+def test_one_mail_is_taken_back_by_the_message_id_that_a_mail_client_shows(filed: Cubbyd, outside: Outside) -> None:
+    outside.drag(outside.uids("Meals")[0], "Meals", "Kitchen")
+
+    (meals,) = lines(filed("undo", "--message-id", "<2@example.com>", "--dry-run", "--json"))
+    assert (meals["category"], meals["now_in"], meals["takes_back"]) == ("meals", "Kitchen", False)
+    assert filed("undo", "--message-id", "1@example.com", "--yes").returncode == 0
+
+    assert outside.everything() == {"Absence": [SUBJECTS[0]], "INBOX": [SUBJECTS[1]], "Kitchen": [SUBJECTS[2]]}
+    assert "example.com" not in filed("undo", "--list").stdout
+    assert "No filed mail on record fits." in filed("undo", "--message-id", "x@y", "--dry-run").stdout
+
+
+def test_a_message_id_that_no_server_can_be_asked_for_is_wrong_usage(cubbyd: Cubbyd) -> None:
+    refused = cubbyd("undo", "--message-id", "two words", "--dry-run")
+    assert refused.returncode == 2
+    assert "`cubbyd history` shows it" in refused.stderr
 
 
 def test_with_again_the_next_pass_files_it_anew(filed: Cubbyd, outside: Outside) -> None:

@@ -1,9 +1,12 @@
-"""One suite for everything that says it is a Mailbox: the double, Dovecot in three layouts, and the demo's server."""
+"""One suite for everything that says it is a Mailbox: the double, Dovecot in three layouts, and the demo's server.
+
+Cyrus and Courier pass it in tests/servers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -18,6 +21,7 @@ from cubbyd.config import MailboxSection
 from cubbyd.demo.server import embedded_server
 from cubbyd.errors import CommandRefused
 from cubbyd.mailbox import Account, Mailbox, open_mailbox, session
+from cubbyd.message.identity import fingerprint
 from cubbyd.testing import FakeServer
 
 INBOX = "INBOX"
@@ -67,19 +71,43 @@ def real(stack: ExitStack, who: Account, *, keeps_keywords: bool = True) -> Rig:
     return Rig(connect, lambda raw, received: void(client.append(INBOX, raw, (), received)), keeps_keywords)
 
 
-@pytest.fixture(params=[*KEEP_UIDS_IN_SEARCH, "pymap"])
-def rig(request: pytest.FixtureRequest, dovecots: dict[str, Dovecot], user: str) -> Iterator[Rig]:
+@contextmanager
+def opened(kind: str, dovecots: dict[str, Dovecot], user: str) -> Iterator[Rig]:
     with ExitStack() as stack:
-        if request.param == "fake":
+        if kind == "fake":
             yield fake()
-        elif request.param == "pymap":
+        elif kind == "pymap":
             pytest.importorskip("pymap", reason="the demo's server is not installed")
             server = stack.enter_context(embedded_server())
             yield real(stack, account(server.host, server.port, server.user, server.password), keeps_keywords=False)
         else:
-            layout = next(layout for layout in LAYOUTS if layout.name == request.param)
+            layout = next(layout for layout in LAYOUTS if layout.name == kind)
             dovecot = start_dovecot(dovecots, layout)
             yield real(stack, account("127.0.0.1", dovecot.port, user, PASSWORD))
+
+
+@pytest.fixture(params=[*KEEP_UIDS_IN_SEARCH, "pymap"])
+def rig(request: pytest.FixtureRequest, dovecots: dict[str, Dovecot], user: str) -> Iterator[Rig]:
+    with opened(request.param, dovecots, user) as made:
+        yield made
+
+
+@pytest.fixture(params=KEEP_UIDS_IN_SEARCH)
+def rig_with_small_windows(
+    request: pytest.FixtureRequest, dovecots: dict[str, Dovecot], user: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Rig]:
+    monkeypatch.setattr(session, "SEARCH_WINDOW", 1)
+    with opened(request.param, dovecots, user) as made:
+        yield made
+
+
+def relocate(mailbox: Mailbox, uids: list[int], folder: str) -> dict[int, int]:
+    """Move as filing does: by MOVE, and where the server has none, by a copy and the removal of the originals."""
+    if mailbox.capabilities.move:
+        return mailbox.move(uids, folder)
+    copied = mailbox.copy(uids, folder)
+    assert mailbox.remove(uids)
+    return copied
 
 
 def test_new_mail_is_found_above_the_watermark_and_nothing_below_it(rig: Rig) -> None:
@@ -104,10 +132,8 @@ def test_mail_of_late_is_told_from_older_mail_to_the_second(rig: Rig) -> None:
     tell_mail_of_late(rig)
 
 
-@pytest.mark.parametrize("rig", KEEP_UIDS_IN_SEARCH, indirect=True)
-def test_mail_of_late_is_told_in_small_windows_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "SEARCH_WINDOW", 1)
-    tell_mail_of_late(rig)
+def test_mail_of_late_is_told_in_small_windows_too(rig_with_small_windows: Rig) -> None:
+    tell_mail_of_late(rig_with_small_windows)
 
 
 def tell_mail_of_late(rig: Rig) -> None:
@@ -159,7 +185,7 @@ def test_a_moved_mail_is_in_the_folder_under_the_uid_that_was_told(rig: Rig) -> 
     mailbox.select(INBOX, read_only=False)
     uids = mailbox.all_uids()
     assert mailbox.ensure_folder("Meals & Allergies")
-    moved = mailbox.move(uids[:2], "Meals & Allergies")
+    moved = relocate(mailbox, uids[:2], "Meals & Allergies")
     assert sorted(moved) == uids[:2]
     assert mailbox.present(uids) == {uids[2]}
     assert set(mailbox.fingerprints("Meals & Allergies", 1)) == set(moved.values())
@@ -175,9 +201,24 @@ def test_a_mail_keeps_its_identity_when_it_is_moved(rig: Rig) -> None:
     raw = mailbox.fetch([uid])[uid]
     identity = fingerprint(raw.content, raw.received_at.isoformat())
     mailbox.ensure_folder("Absence")
-    mailbox.move([uid], "Absence")
+    relocate(mailbox, [uid], "Absence")
     assert set(mailbox.fingerprints("Absence", 1).values()) == {identity}
     assert list(mailbox.find([identity], RECEIVED)) == [identity]
+
+
+def test_a_message_id_finds_its_mails_wherever_they_lie_and_no_other(rig: Rig) -> None:
+    rig.deliver(mail("one", number=1))
+    rig.deliver(mail("another with the same id", number=1))
+    rig.deliver(mail("eleven", number=11))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    first, second, _ = mailbox.all_uids()
+    mailbox.ensure_folder("Absence")
+    known = mailbox.fingerprints(INBOX, 1)
+    mailbox.move([first], "Absence")
+
+    assert mailbox.with_message_id("1@example.com") == {known[first], known[second]}
+    assert mailbox.with_message_id("nobody@example.com") == set()
 
 
 def test_moving_mail_that_is_gone_confirms_nothing(rig: Rig) -> None:
@@ -186,8 +227,8 @@ def test_moving_mail_that_is_gone_confirms_nothing(rig: Rig) -> None:
     mailbox.select(INBOX, read_only=False)
     (uid,) = mailbox.all_uids()
     mailbox.ensure_folder("Absence")
-    mailbox.move([uid], "Absence")
-    assert mailbox.move([uid], "Absence") == {}
+    relocate(mailbox, [uid], "Absence")
+    assert relocate(mailbox, [uid], "Absence") == {}
 
 
 def test_moving_to_a_missing_folder_is_refused_and_moves_nothing(rig: Rig) -> None:
@@ -196,7 +237,7 @@ def test_moving_to_a_missing_folder_is_refused_and_moves_nothing(rig: Rig) -> No
     mailbox.select(INBOX, read_only=False)
     (uid,) = mailbox.all_uids()
     with pytest.raises(CommandRefused):
-        mailbox.move([uid], "Nowhere")
+        relocate(mailbox, [uid], "Nowhere")
     assert mailbox.present([uid]) == {uid}
 
 
@@ -243,7 +284,7 @@ def test_the_status_of_a_folder_gives_a_bound_for_new_uids(rig: Rig) -> None:
     mailbox.select(INBOX, read_only=False)
     mailbox.ensure_folder("Absence")
     before = mailbox.status("Absence")
-    moved = mailbox.move(mailbox.all_uids(), "Absence")
+    moved = relocate(mailbox, mailbox.all_uids(), "Absence")
     assert before is not None
     assert before.uidnext is not None
     assert min(moved.values()) >= before.uidnext
@@ -282,7 +323,7 @@ def test_looking_into_another_folder_comes_back_to_the_inbox(rig: Rig) -> None:
     mailbox.fingerprints("Absence", 1)
     uids = mailbox.all_uids()
     assert len(uids) == 1
-    assert mailbox.move(uids, "Absence")
+    assert relocate(mailbox, uids, "Absence")
 
 
 def test_all_mail_of_a_large_folder_is_found_from_another_one(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,7 +332,7 @@ def test_all_mail_of_a_large_folder_is_found_from_another_one(rig: Rig, monkeypa
     mailbox = rig.connect()
     mailbox.select(INBOX, read_only=False)
     mailbox.ensure_folder("Absence")
-    uids = list(mailbox.move(mailbox.all_uids(), "Absence").values())
+    uids = list(relocate(mailbox, mailbox.all_uids(), "Absence").values())
     if not rig.is_pymap:
         monkeypatch.setattr(session, "SEARCH_WINDOW", 1)
     assert sorted(mailbox.fingerprints("Absence", uids[1])) == uids[1:]
@@ -307,9 +348,9 @@ def test_mail_goes_back_to_the_inbox_by_the_servers_own_name_for_it(rig: Rig) ->
     mailbox = rig.connect()
     mailbox.select(INBOX, read_only=False)
     mailbox.ensure_folder("Sorted/Absence")
-    filed = mailbox.move(mailbox.all_uids(), "Sorted/Absence")
+    filed = relocate(mailbox, mailbox.all_uids(), "Sorted/Absence")
     mailbox.select(mailbox.name_on_server("Sorted/Absence"), read_only=False)
-    back = mailbox.move(list(filed.values()), INBOX)
+    back = relocate(mailbox, list(filed.values()), INBOX)
     assert mailbox.fingerprints("Sorted/Absence", 1) == {}
     mailbox.select(INBOX, read_only=True)
     assert mailbox.all_uids() == list(back.values())
@@ -339,3 +380,25 @@ def test_a_keyword_cannot_be_taken_off_where_the_folder_was_opened_read_only(rig
     mailbox.select(INBOX, read_only=True)
     with pytest.raises(CommandRefused):
         mailbox.remove_keyword(mailbox.all_uids(), "cubbyd-absence")
+
+
+def test_a_mail_of_our_own_is_put_into_a_folder_unread_and_found_there_by_its_identity(rig: Rig) -> None:
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    mailbox.ensure_folder("Digest")
+    before = mailbox.status("Digest")
+    raw = mail("our own")
+    mailbox.append("Digest", raw, RECEIVED)
+    assert before is not None
+    found = mailbox.fingerprints("Digest", before.uidnext or 1)
+    assert list(found.values()) == [fingerprint(raw, RECEIVED.isoformat())]
+    assert mailbox.all_uids() == [], "the folder that was open still is"
+    mailbox.select(mailbox.name_on_server("Digest"), read_only=True)
+    assert "\\seen" not in mailbox.flags(list(found))[next(iter(found))]
+
+
+def test_a_mail_cannot_be_put_into_a_folder_that_is_not_there(rig: Rig) -> None:
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    with pytest.raises(CommandRefused):
+        mailbox.append("Nowhere", mail("our own"), RECEIVED)

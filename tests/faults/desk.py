@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.contract.test_mailbox import account
-from tests.dovecot import MAILDIR, MAILDIRPP, MDBOX, PASSWORD, Dovecot, Layout
+from tests.dovecot import MAILDIR, MAILDIRPP, MDBOX, PASSWORD, Layout
 from tests.faults.proxy import Fault, FaultProxy
-from tests.mail import Outside, mail
+from tests.mail import MailServer, Outside, mail
 from tests.rig import Office, rules, words_classifier
 
 from cubbyd.errors import MailboxError
@@ -102,12 +102,7 @@ class Desk:
 
     def check(self) -> None:
         """Look at the server from outside: every mail once, in its place; nothing read, nothing of others gone."""
-        prefix = self.setup.layout.prefix
-        found = Counter(
-            (folder.removeprefix(prefix) if folder != "INBOX" else folder, subject)
-            for folder, subjects in self.outside.everything().items()
-            for subject in subjects
-        )
+        found = Counter((folder, subject) for folder, subjects in self.outside.everything().items() for subject in subjects)
         if not self.setup.can_expunge_alone:
             found -= Counter({(place, subject): number for (place, subject), number in self._our_marked().items()})
         assert found == WHERE, f"{(found - WHERE, WHERE - found)}"
@@ -135,7 +130,7 @@ def _place(subject: str) -> str:
 
 
 @contextmanager
-def opened(server: Dovecot, setup: Setup, user: str, state: Path, fault: Fault | None = None) -> Iterator[Desk]:
+def opened(server: MailServer, setup: Setup, user: str, state: Path, fault: Fault | None = None) -> Iterator[Desk]:
     """Fill an account, and put the proxy in front of it."""
     classifier, clock, patience = words_classifier(), HandClock(), Patience()
     with FaultProxy(server.port, fault) as proxy, Outside(server, user) as outside:

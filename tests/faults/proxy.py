@@ -64,6 +64,8 @@ class FaultProxy:
     fault: Fault | None = None
     rewrite: Callable[[bytes], bytes] = lambda line: line
     """Changes each line of the server; an empty result drops it."""
+    swallows: Callable[[str], bool] = lambda _name: False
+    """Which commands are answered with OK and never reach the server."""
     commands: list[str] = field(default_factory=list)
     """What was asked, in order."""
     struck: bool = False
@@ -133,6 +135,9 @@ class _Exchange:
             for line in lines:
                 found = COMMAND.match(line)
                 fault = self._proxy.strikes(name_of(found)) if found else None
+                if found and self._proxy.swallows(name_of(found)):
+                    self._client.sendall(found[1] + b" OK done\r\n")
+                    continue
                 if found and fault:
                     self._spoiled = found[1], fault.kind
                     if not self._spoil_command(found[1], fault):

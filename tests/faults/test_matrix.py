@@ -1,6 +1,6 @@
 """Every command of a pass, spoiled in every way, on six kinds of server; then one clean pass, and the server is asked.
 
-make test-faults
+make test-slow; on Cyrus and Courier in tests/servers
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from tests.dovecot import DOVECOT, Dovecot
-from tests.faults.desk import PATIENT_SECONDS, SETUPS, Desk, opened
+from tests.faults.desk import PATIENT_SECONDS, SETUPS, Desk, Setup, opened
 from tests.faults.proxy import Fault, Kind
+from tests.mail import MailServer
 
 pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
@@ -22,24 +23,24 @@ EFFECTS = frozenset({"UID MOVE", "UID COPY", "UID STORE", "UID EXPUNGE", "EXPUNG
 
 
 @pytest.fixture(scope="module", params=SETUPS)
-def setup(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def setup(request: pytest.FixtureRequest) -> Setup:
+    return SETUPS[request.param]
 
 
 @pytest.fixture(scope="module")
-def server(setup: str) -> Iterator[Dovecot]:
+def server(setup: Setup) -> Iterator[Dovecot]:
     if DOVECOT is None:
         pytest.skip("no Dovecot on this machine: apt-get install dovecot-imapd")
-    with Dovecot(SETUPS[setup].layout, capability=SETUPS[setup].capability) as running:
+    with Dovecot(setup.layout, capability=setup.capability) as running:
         yield running
 
 
 @pytest.mark.parametrize("kind", Kind)
 def test_whatever_happens_to_whichever_command_every_mail_ends_once_in_its_place(
-    server: Dovecot, setup: str, kind: Kind, tmp_path: Path, record_property: Callable[[str, object], None]
+    server: MailServer, setup: Setup, kind: Kind, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     users = (f"{kind.name.lower()}{number}" for number in itertools.count())
-    with opened(server, SETUPS[setup], next(users), tmp_path / "dry") as desk:
+    with opened(server, setup, next(users), tmp_path / "dry") as desk:
         desk.patience.seconds = PATIENT_SECONDS
         desk.run()
         desk.check()
@@ -51,7 +52,7 @@ def test_whatever_happens_to_whichever_command_every_mail_ends_once_in_its_place
         for occurrence in (range(1, count + 1) if command in EFFECTS else sorted({1, count}))
     ]
     for fault in cases:
-        with opened(server, SETUPS[setup], next(users), tmp_path / f"{fault.command}{fault.occurrence}", fault) as desk:
+        with opened(server, setup, next(users), tmp_path / f"{fault.command}{fault.occurrence}", fault) as desk:
             _try(desk, fault)
     record_property("cases", len(cases))
 

@@ -8,13 +8,16 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.dovecot import Dovecot
+from tests.contract.test_mailbox import account
+from tests.dovecot import MAILDIR, PASSWORD, Dovecot
 from tests.faults.desk import PATIENT_SECONDS, SETUPS, Desk, opened
-from tests.faults.proxy import Fault, Kind
+from tests.faults.proxy import Fault, FaultProxy, Kind
+from tests.mail import Outside, mail
 
 from cubbyd.errors import CommandRefused, LoginRefused, MailboxUnavailable
 from cubbyd.filing import PassReport
 from cubbyd.lifecycle import State
+from cubbyd.mailbox import open_mailbox, session
 
 pytestmark = pytest.mark.dovecot
 
@@ -56,6 +59,7 @@ QUIRKS = {
     "a blank after SEARCH": substitute(rb"^(\* SEARCH[^\r]*)\r\n", rb"\1 \r\n"),
     "header fields named with quotes": substitute(rb"BODY\[HEADER\.FIELDS \(([A-Z -]+)\)\]", rb'BODY[HEADER.FIELDS ("\1")]'),
     "no NAMESPACE announced": substitute(rb" NAMESPACE", b""),
+    "NAMESPACE of nothing": substitute(rb"^\* NAMESPACE [^\r]*", b"* NAMESPACE NIL NIL NIL"),
     "an alert before every answer": lambda line: (
         b"* OK [ALERT] maintenance tonight\r\n" + line if line.startswith(b"* ") else line
     ),
@@ -144,7 +148,7 @@ def test_a_refused_login_is_a_wrong_password_only_where_the_server_means_that(de
     if isinstance(failed, MailboxUnavailable) and "Backoff" in says:
         assert failed.retry_after_seconds == 5.0
     logins = desk.proxy.commands.count("LOGIN")
-    assert logins == (1 if REFUSALS[says] is LoginRefused else 3), "a password that is refused is not tried again"
+    assert logins == 1, "what the server refuses is not tried again at once"
 
 
 def test_a_throttled_command_says_how_long_to_wait(desk: Desk) -> None:
@@ -182,3 +186,28 @@ def test_mail_that_a_person_raced_us_for_is_filed_at_the_next_pass_without_a_pau
     assert desk.office.run().problems == []
 
     desk.check()
+
+
+def test_without_uidplus_even_a_large_inbox_is_searched_in_windows_for_what_others_have_marked(
+    user: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "SEARCH_WINDOW", 2)
+    with (
+        Dovecot(MAILDIR, capability="IMAP4rev1") as poor,
+        Outside(poor, user) as outside,
+        FaultProxy(poor.port) as proxy,
+        closing(open_mailbox(account("127.0.0.1", proxy.port, user, PASSWORD))) as mailbox,
+    ):
+        outside.deliver(*(mail("ill", number=number) for number in range(5)))
+        outside.store("INBOX", "1", "\\Deleted")
+        mailbox.select("INBOX", read_only=False)
+        uids = mailbox.all_uids()
+        before = len(proxy.commands)
+
+        assert not mailbox.remove(uids[-1:])
+        assert proxy.commands[before:].count("UID SEARCH") == 3
+        assert mailbox.present(uids) == set(uids)
+
+        outside.store("INBOX", "1", "\\Deleted", take_off=True)
+        assert mailbox.remove(uids[-1:])
+        assert mailbox.present(uids) == set(uids[:-1])

@@ -12,17 +12,18 @@ import pytest
 from tests.contract.test_mailbox import account
 from tests.dovecot import free_port
 from tests.mail import RECEIVED, mail
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, eventually
 from tests.rig import Office, words_classifier
 
-from cubbyd.clock import SystemClock
+from cubbyd.clock import Clock, SystemClock
 from cubbyd.config import Config
 from cubbyd.errors import LoginRefused, MailboxUnavailable
 from cubbyd.filing import Filer, PassReport
-from cubbyd.journal import Journal, open_database
-from cubbyd.mailbox import Mailbox
-from cubbyd.service.daemon import Runtime
-from cubbyd.service.worker import LOGIN_PAUSE_SECONDS, Worker, WorkerThread
+from cubbyd.journal import Change, Journal, open_database
+from cubbyd.lifecycle import State
+from cubbyd.mailbox import Mailbox, Pauses
+from cubbyd.service.daemon import PRUNING, Runtime
+from cubbyd.service.worker import PAUSES, Worker, WorkerThread
 from cubbyd.testing import FakeServer, HandClock
 
 
@@ -55,6 +56,58 @@ def test_polls_go_on_after_the_clock_was_set_back_by_an_hour(journal: Journal) -
         assert due < timedelta(seconds=70)
     finally:
         runtime.stop()
+
+
+def test_a_pass_is_due_at_the_time_of_the_digest_also_after_the_clock_was_set(journal: Journal) -> None:
+    port = free_port()
+    config = Config.model_validate(
+        {
+            "mailboxes": {
+                "office": {"host": "127.0.0.1", "port": port, "security": "plain", "username": "u", "password_env": "P"}
+            },
+            "categories": [{"id": "a", "code": 1, "name": "A"}, {"id": "b", "code": 2, "name": "B"}],
+            "digest": {"every": "day", "at": "06:30", "time_zone": "UTC"},
+        }
+    )
+    who = account("127.0.0.1", port, "u", "p")
+    runtime = Runtime(config, [who], words_classifier(), journal, SystemClock(), observe=False)
+    runtime.start()
+    try:
+        scheduler = runtime._scheduler
+        scheduler.modify_job("digest of office", next_run_time=datetime.now(UTC) + timedelta(days=400))
+        runtime.reschedule()
+        due = scheduler.get_job("digest of office").next_run_time.astimezone(UTC)
+        assert (due.hour, due.minute) == (6, 30)
+        assert due - datetime.now(UTC) <= timedelta(days=1)
+    finally:
+        runtime.stop()
+
+
+def test_a_daemon_that_keeps_days_removes_what_is_older_at_its_start_and_keeps_the_rest(tmp_path: Path) -> None:
+    journal, now = Journal(open_database(tmp_path)), datetime.now(UTC)
+    for uid, days in ((1, 90), (2, 5)):
+        journal.open_folder("office", "INBOX", 1, now)
+        journal.record_scan("office", "INBOX", 1, [uid], now - timedelta(days=days))
+        journal.advance([Change(id=uid, to=State.GONE)], now - timedelta(days=days))
+    config = small_config(free_port(), tmp_path)
+    runtime = Runtime(config, [], words_classifier(), journal, SystemClock(), observe=False)
+    runtime.start()
+    try:
+        eventually(lambda: len(journal.history()) == 1)
+        (kept,) = journal.history()
+        assert kept.uid == 2
+        due = runtime._scheduler.get_job(PRUNING).next_run_time - datetime.now(UTC)
+        assert timedelta(hours=23) < due <= timedelta(days=1)
+    finally:
+        runtime.stop()
+        journal.close()
+
+
+def small_config(port: int, state: Path) -> Config:
+    mailbox = {"host": "127.0.0.1", "port": port, "security": "plain", "username": "u", "password_env": "P"}
+    categories = [{"id": "a", "code": 1, "name": "A"}, {"id": "b", "code": 2, "name": "B"}]
+    keeps = {"directory": state, "keep_days": 30}
+    return Config.model_validate({"mailboxes": {"office": mailbox}, "categories": categories, "state": keeps})
 
 
 class SlowFiler:
@@ -93,8 +146,10 @@ def test_many_wakes_during_a_pass_make_one_more_and_none_at_the_same_time(journa
     assert not filer.overlapped
 
 
-def worker_with(journal: Journal, clock: HandClock, connect: list[BaseException | FakeServer], tmp_path: Path) -> Worker:
-    """A worker whose attempts to connect end as listed."""
+def worker_with(
+    journal: Journal, clock: Clock, connect: list[BaseException | FakeServer], tmp_path: Path, *, lot: float = 1.0
+) -> Worker:
+    """A worker whose attempts to connect end as listed; its lot is drawn."""
 
     def open_mailbox() -> Mailbox:
         outcome = connect.pop(0)
@@ -103,7 +158,7 @@ def worker_with(journal: Journal, clock: HandClock, connect: list[BaseException 
         return outcome.connect()
 
     filer: Filer = Office(state=tmp_path / "unused", connect=open_mailbox, clock=clock).filer(journal)
-    return Worker(name="office", open_mailbox=open_mailbox, filer=filer, journal=journal, clock=clock)
+    return Worker(name="office", open_mailbox=open_mailbox, filer=filer, journal=journal, clock=clock, draw=lambda: lot)
 
 
 def test_a_failing_mailbox_is_tried_again_with_growing_pauses_and_a_success_ends_them(journal: Journal, tmp_path: Path) -> None:
@@ -128,18 +183,35 @@ def test_a_failing_mailbox_is_tried_again_with_growing_pauses_and_a_success_ends
 
 def test_a_refused_login_is_not_hammered(journal: Journal, tmp_path: Path) -> None:
     clock = HandClock()
-    worker = worker_with(journal, clock, [LoginRefused("no")], tmp_path)
+    worker = worker_with(journal, clock, [LoginRefused("no")], tmp_path, lot=0.0)
     with pytest.raises(LoginRefused):
         worker.run_pass()
-    assert worker.not_before - clock.monotonic() == LOGIN_PAUSE_SECONDS
+    assert worker.not_before - clock.monotonic() == PAUSES.login_seconds
 
 
 def test_a_server_that_asks_for_a_pause_gets_it(journal: Journal, tmp_path: Path) -> None:
     clock = HandClock()
-    worker = worker_with(journal, clock, [MailboxUnavailable("throttled", retry_after_seconds=300)], tmp_path)
+    worker = worker_with(journal, clock, [MailboxUnavailable("throttled", retry_after_seconds=300)], tmp_path, lot=0.0)
     with pytest.raises(MailboxUnavailable):
         worker.run_pass()
     assert worker.not_before - clock.monotonic() == 300
+
+
+def test_a_pass_that_broke_off_is_tried_again_without_waiting_for_the_next_poll(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cubbyd.service.worker.PAUSES", Pauses(longest_seconds=0.2, login_seconds=0.2))
+    server, clock, stopping = FakeServer(), SystemClock(), threading.Event()
+    server.deliver(mail("ill"), RECEIVED)
+    worker = worker_with(journal, clock, [MailboxUnavailable("down"), MailboxUnavailable("down"), server], tmp_path)
+    thread = WorkerThread(worker, clock, stopping)
+    thread.start()
+    thread.wake()
+    eventually(lambda: "Absence" in server.folders)
+    stopping.set()
+    thread.wake()
+    thread.join(10)
+    assert not thread.is_alive()
 
 
 def test_a_healthy_connection_is_kept_between_passes(journal: Journal, tmp_path: Path) -> None:

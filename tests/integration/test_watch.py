@@ -12,10 +12,11 @@ import pytest
 from imapclient import IMAPClient
 from tests.contract.test_mailbox import account
 from tests.dovecot import MAILDIR, PASSWORD, Dovecot
+from tests.faults.proxy import FaultProxy
 from tests.mail import Outside, mail
-from tests.patience import PATIENCE_SECONDS
+from tests.patience import PATIENCE_SECONDS, eventually
 
-from cubbyd.mailbox import IdleWatcher, wire
+from cubbyd.mailbox import IdleWatcher, Pauses, wire
 
 pytestmark = pytest.mark.dovecot
 
@@ -126,6 +127,25 @@ def test_a_server_that_dies_is_reported_and_watching_goes_on_afterwards(user: st
         finally:
             watcher.stop()
             watcher.join(PATIENCE_SECONDS)
+
+
+def test_a_watch_that_held_for_a_while_makes_the_next_pause_a_short_one(
+    dovecot: Dovecot, user: str, hints: Hints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that restarts once a month must not be waited for longer each time."""
+    monkeypatch.setattr("cubbyd.mailbox.watch.PAUSES", Pauses(longest_seconds=0.2, login_seconds=0.2))
+    monkeypatch.setattr("cubbyd.mailbox.watch.IDLE_SECONDS", 0.1)
+    with FaultProxy(dovecot.port) as proxy:
+        watcher = IdleWatcher(account("127.0.0.1", proxy.port, user, PASSWORD), hints.hint, hints.report)
+        watcher.start()
+        try:
+            for drops in (1, 2, 3):
+                eventually(lambda: hints.count > 0 and watcher._failures == 0)
+                proxy.cut_all()
+                eventually(lambda drops=drops: len(hints.reports) >= drops)  # type: ignore[misc]
+        finally:
+            watcher.stop()
+            watcher.join(10)
 
 
 def test_the_client_never_formats_mail_for_a_log(dovecot: Dovecot, user: str) -> None:

@@ -26,7 +26,7 @@ from cubbyd.errors import (
     MailboxReadOnly,
     MailboxUnavailable,
 )
-from cubbyd.mailbox.border import LONGEST_REPLY, ours
+from cubbyd.mailbox.border import LONGEST_REPLY, UNTIMED_SECONDS, ours, translate
 
 DOING = "mailbox office: opening INBOX"
 BACKOFF = "BAD Request is throttled. Suggested Backoff Time: 5000 milliseconds"
@@ -140,6 +140,20 @@ def test_a_refused_login_is_refused(text: str) -> None:
     assert "check username and password" in str(ours_)
 
 
+def test_a_login_that_was_taken_and_opens_no_mailbox_is_a_matter_of_rights() -> None:
+    """Exchange says so at SELECT, where the app has no permission for the mailbox, or IMAP is off for it."""
+    error = translate(IMAPClientError("select failed: User is authenticated but not connected."), "opening INBOX")
+
+    assert isinstance(error, LoginRefused)
+    assert "may not open this mailbox: docs/login.md" in str(error)
+
+
+def test_a_refused_token_is_no_wrong_password() -> None:
+    error = translate(LoginError("[AUTHENTICATIONFAILED] no"), "logging in", "ask whoever made the app")
+
+    assert str(error) == "logging in: [AUTHENTICATIONFAILED] no; ask whoever made the app"
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -159,6 +173,7 @@ def test_a_login_that_fails_for_a_while_is_no_wrong_password(text: str) -> None:
 
     assert type(ours_) is MailboxUnavailable
     assert text in str(ours_)
+    assert ours_.retry_after_seconds == UNTIMED_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -233,8 +248,21 @@ def test_the_pause_that_a_server_asks_for_in_prose_is_kept(make: Callable[[str],
     assert ours_.retry_after_seconds == 5.0
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("BACKOFF TIME:250 Milliseconds", 0.25), ("Backoff Time: 12 hours", None)])
-def test_a_pause_is_read_in_milliseconds_alone(text: str, seconds: float | None) -> None:
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("BACKOFF TIME:250 Milliseconds", 0.25),
+        ("Suggested Backoff Time: 12 hours", 43_200),
+        ("[LIMIT] Rate limit hit, retry after 60 seconds", 60),
+        ("[UNAVAILABLE] Maintenance; please try again in 15 minutes.", 900),
+        ("* BYE too many logins, please wait 30 sec", 30),
+        ("try again later than 5000 times", UNTIMED_SECONDS),
+        ("* BYE [UNAVAILABLE] going down", UNTIMED_SECONDS),
+        ("* BYE Disconnected for inactivity after 1800 seconds", None),
+        ("* BYE Server shutting down.", None),
+    ],
+)
+def test_the_time_that_a_server_names_is_understood(text: str, seconds: float | None) -> None:
     ours_ = raised_as(IMAPClientAbortError(text))
 
     assert isinstance(ours_, MailboxUnavailable)
@@ -243,6 +271,14 @@ def test_a_pause_is_read_in_milliseconds_alone(text: str, seconds: float | None)
 
 def test_throttling_without_a_number_is_unavailable_too() -> None:
     ours_ = raised_as(IMAPClientError("fetch failed: Request is throttled"))
+
+    assert isinstance(ours_, MailboxUnavailable)
+    assert ours_.retry_after_seconds == UNTIMED_SECONDS
+
+
+def test_what_the_system_says_is_no_word_of_the_server() -> None:
+    """A name that cannot be resolved for a moment is tried again at once, like any connection that broke."""
+    ours_ = raised_as(socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"))
 
     assert isinstance(ours_, MailboxUnavailable)
     assert ours_.retry_after_seconds is None

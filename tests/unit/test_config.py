@@ -247,7 +247,10 @@ def test_a_password_at_the_wrong_level_is_not_repeated_either(file: Path) -> Non
 
 def test_a_mailbox_has_exactly_one_password(file: Path) -> None:
     two = fault(file, mailbox='password_env = "P"')
-    assert "exactly one of password_file, password_credential, password_env (found password_file and password_env)" in str(two)
+    assert (
+        "exactly one of password_file, password_credential, password_env, oauth (found password_file and password_env)"
+        in str(two)
+    )
 
     file.write_text('[mailboxes.office]\nhost = "h"\nusername = "u"\n' + CATEGORIES)
     assert re.search("exactly one of .* \\(found none of them\\)", str(refusal(file)))

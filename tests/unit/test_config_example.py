@@ -11,20 +11,24 @@ import pytest
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
-from tests.unit.configuration import load
+from tests.unit.configuration import CATEGORIES, MAILBOX, load
 
 from cubbyd.config import (
     CascadeSection,
     CategorySection,
     ClassifierSection,
     Config,
+    DigestSection,
     EmbeddingServerSection,
     EmbeddingsSection,
     EnsembleSection,
     FilingSection,
+    HeartbeatSection,
     HierarchicalSection,
     LogSection,
     MailboxSection,
+    MetricsSection,
+    OAuthSection,
     OpenAISection,
     RedactionSection,
     RuleSection,
@@ -38,6 +42,7 @@ EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "mailboxes.office": MailboxSection,
+    "mailboxes.office.oauth": OAuthSection,
     "filing": FilingSection,
     "classifier": ClassifierSection,
     "classifier.openai": OpenAISection,
@@ -52,6 +57,9 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "redaction": RedactionSection,
     "state": StateSection,
     "log": LogSection,
+    "metrics": MetricsSection,
+    "digest": DigestSection,
+    "heartbeat": HeartbeatSection,
     "categories": CategorySection,
 }
 """Each section's model by the name of its (first) table in the example."""
@@ -63,7 +71,7 @@ def example_tables() -> dict[str, str]:
     comments: list[str] = []
     name = ""
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
-        if header := re.fullmatch(r"\[+([\w.]+)\]+", line):
+        if header := re.fullmatch(r"(?:# )?\[+([\w.]+)\]+", line):
             name = "" if header[1] in tables else header[1]
             if name:
                 tables[name] = "\n".join(comments) + "\n"
@@ -104,6 +112,23 @@ def test_the_example_loads() -> None:
 def test_the_example_has_every_section() -> None:
     assert set(example_tables()) == set(SECTIONS)
     assert {name.split(".")[0] for name in SECTIONS} == set(Config.model_fields)
+
+
+def test_the_table_for_tokens_that_the_example_only_shows_is_right_and_shows_the_defaults(tmp_path: Path) -> None:
+    lines = example_tables()["mailboxes.office.oauth"].splitlines()
+    shown = [line.removeprefix("# ") for line in lines if re.match(r"# \w+ = ", line)]
+    others = ("client_secret_c", "client_secret_e", "certificate", "service_account", "ca_file")
+    text = "\n".join(line for line in shown if not line.startswith(others))
+    before = MAILBOX.replace('password_file = "office.password"\n', "")
+    file = tmp_path / "cubbyd.toml"
+    file.write_text(f"{before}\n[mailboxes.office.oauth]\n{text}\n{CATEGORIES}")
+
+    section = load_config(file).mailboxes["office"].oauth
+
+    assert section is not None
+    for key in ("method", "scope", "authority", "authorization_url", "token_url", "timeout_seconds"):
+        assert f"\n{key} = " in f"\n{text}"
+        assert getattr(section, key) == OAuthSection.model_fields[key].default
 
 
 @pytest.mark.parametrize(("section", "model"), SECTIONS.items(), ids=list(SECTIONS))

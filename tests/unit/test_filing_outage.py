@@ -94,3 +94,20 @@ def test_a_mail_that_the_classifier_falls_over_stops_no_other_and_is_set_aside_a
     assert {record.state for record in others} == {State.FILED}
     assert poison.state is State.QUARANTINED
     assert moody.asked.count("poison") == 3
+
+
+def test_a_clock_that_was_far_ahead_keeps_no_mail_waiting(tmp_path: Path) -> None:
+    """A pause that was put on record while the clock was a year ahead would last a year."""
+    server, clock, moody = FakeServer(), HandClock(), Moody("invoice")
+    here = office(tmp_path, server, moody, clock)
+    deliver(server, "the invoice")
+    clock.set_wall(365 * 86_400)
+    here.run()
+    with closing(here.journal()) as journal:
+        assert journal.waiting("office", State.SEEN, clock.now(), 10) == []
+    clock.set_wall(-365 * 86_400)
+    moody.falls_over = ""
+
+    here.run()
+
+    assert [record.state for record in here.records()] == [State.FILED]

@@ -15,7 +15,22 @@ from cubbyd.cli.dataset import SUBCOMMANDS
 from cubbyd.cli.finetune import SUBCOMMANDS as FINETUNE
 
 TRAINING = {"sklearn", "scipy", "joblib"}
-NEVER = {"faker", "spellchecker", "openai", "torch", "matplotlib", "tensorflow", "pandas", "onnx", "onnxruntime", "tokenizers"}
+NEVER = {
+    "msal",
+    "requests",
+    "google_auth_oauthlib",
+    "cryptography",
+    "faker",
+    "spellchecker",
+    "openai",
+    "torch",
+    "matplotlib",
+    "tensorflow",
+    "pandas",
+    "onnx",
+    "onnxruntime",
+    "tokenizers",
+}
 HEAVY = (
     TRAINING
     | NEVER
@@ -92,6 +107,13 @@ def test_a_daemon_that_is_not_calibrated_loads_nothing_for_it() -> None:
 
     assert "numpy" not in loaded
     assert "numpy" in loaded_by("import cubbyd.classify.calibrated"), "or this would prove nothing"
+
+
+def test_a_daemon_without_metrics_loads_nothing_for_them() -> None:
+    loaded = loaded_by("import cubbyd.service.daemon")
+
+    assert "prometheus_client" not in loaded
+    assert "prometheus_client" in loaded_by("import cubbyd.service.meter"), "or this would prove nothing"
 
 
 def test_a_calibrated_daemon_loads_no_training() -> None:

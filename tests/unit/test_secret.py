@@ -53,6 +53,16 @@ def test_a_file_that_others_can_read_or_write_is_refused(file: Path, mode: int) 
     assert f"(mode {mode:04o}); run: chmod 600 {file}" in said
 
 
+def test_a_file_of_another_user_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner can read the password, and put another one there."""
+    if os.geteuid() == 0:
+        os.chown(file, NOBODY, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: NOBODY)
+
+    assert "belongs to another user" in fault(section(password_file=file))
+
+
 def test_a_file_for_reading_alone_is_fine(file: Path) -> None:
     file.chmod(0o400)
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cubbyd.cli.question import credential_files
 from cubbyd.config import FilingAction, MailboxSection, Security, load_config
 from cubbyd.dataset.account import Listed
 from cubbyd.errors import ConfigError, InputFileError
@@ -171,6 +172,21 @@ def test_the_configuration_says_what_was_answered_and_never_a_password(tmp_path:
         ("billing", 2, "Money/Billing"),
     ]
     assert "3 mails were in it" in text
+
+
+def test_the_model_of_a_service_is_where_its_user_may_write_and_else_beside_the_configuration(tmp_path: Path) -> None:
+    for model, written in ((None, "cubbyd.model"), (Path("/var/lib/cubbyd/cubbyd.model"), "/var/lib/cubbyd/cubbyd.model")):
+        text = draft_config(Answers(mailbox=mailbox()), TWO, tmp_path, model)
+        assert tomllib.loads(text)["classifier"]["model"] == written
+
+
+def test_what_a_unit_hands_over_is_read_as_its_lines_are_written() -> None:
+    assert credential_files({}) == {}
+    lines = "office:/etc/cubbyd/office.password\nkitchen:/etc/my passwords/kitchen\nimported:host.credential\n"
+    assert credential_files({"CUBBYD_CREDENTIAL_FILES": lines}) == {
+        "office": Path("/etc/cubbyd/office.password"),
+        "kitchen": Path("/etc/my passwords/kitchen"),
+    }
 
 
 def test_the_starter_categories_make_a_configuration(tmp_path: Path) -> None:

@@ -106,6 +106,8 @@ def test_a_folder_is_spelled_the_servers_way(prefix: str, delimiter: str, spelle
 
     assert names.on_server("Office/Billing") == spelled
     assert names.on_server("Billing") == f"{prefix}Billing"
+    assert names.in_configuration(spelled) == "Office/Billing"
+    assert names.in_configuration("INBOX") == "INBOX"
 
 
 def test_a_server_without_levels_takes_names_of_one_level() -> None:

@@ -18,6 +18,7 @@ from cubbyd import __version__
 COMMANDS = {
     "demo": "Show the whole way of a mail, on a mail server and a sample mailbox that come with cubbyd.",
     "init": "Write a configuration for a mail account: asks, tests the login, proposes categories from its folders.",
+    "login": "Log in to a mailbox at Microsoft or Google, with tokens in the place of a password.",
     "check": "Check the configuration, the mail server and the model; change nothing.",
     "rehearse": "Say what to expect before anything is moved: on the mail that people have filed, changing nothing.",
     "run": "Watch the mailboxes and file their mail.",
@@ -36,6 +37,7 @@ COMMANDS = {
     "parse": "Show what cubbyd reads in mail files.",
     "redact": "Show mail files before and after masking: what would leave the building.",
     "status": "Show how each mailbox is doing.",
+    "digest": "Say what was filed in the last days and what needs a person, on the screen or as a mail.",
     "history": "Show what went where, and why.",
     "undo": "Take filed mail back to the inbox.",
     "retry": "Give quarantined mail another chance.",

@@ -14,7 +14,8 @@ from cubbyd.cli.member import describe_classifier, members_of
 from cubbyd.cli.output import say_json, say_threshold
 from cubbyd.config import Backlog, Config, find_config, load_config
 from cubbyd.errors import EXIT_CONFIG, EXIT_FAILED, CubbydError, SecretHidden
-from cubbyd.mailbox import Account, Mailbox, open_mailbox
+from cubbyd.mailbox import Mailbox, open_mailbox
+from cubbyd.service.account import make_account
 from cubbyd.taxonomy import Category, CategoryId
 
 
@@ -182,30 +183,30 @@ def _threshold(category: Category, measured: Mapping[CategoryId, float], general
 
 
 def _mailbox(file: Path, config: Config, name: str) -> Findings:
-    from cubbyd.config import read_password
-
     section = config.mailboxes[name]
     found = Findings(name=f"mailbox {name}")
     try:
-        account = Account(name=name, section=section, password=read_password(file, name, section))
+        account = make_account(file, name, section, config.state.directory)
         found.facts["server"] = account.server
         mailbox = open_mailbox(account)
         try:
             _look_at(found, config, section.inbox, mailbox)
         finally:
             mailbox.close()
+        if account.tokens:
+            found.facts["token_ends"] = account.tokens.expires_at
+            if ends_at := account.tokens.credential_ends_at:
+                found.facts["login_ends"] = ends_at
     except CubbydError as error:
         found.fail(error)
     return found
 
 
 def _password(file: Path, config: Config, name: str) -> Findings:
-    """Look whether there is a password; whether it is right, the server alone can tell."""
-    from cubbyd.config import read_password
-
+    """Look whether there is a password, or what tokens are asked for with; whether it is right, the server alone can tell."""
     found = Findings(name=f"mailbox {name}", facts={"server": "not asked"})
     try:
-        read_password(file, name, config.mailboxes[name])
+        make_account(file, name, config.mailboxes[name], config.state.directory)
     except CubbydError as error:
         _fail_or_warn(found, error, offline=True)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,8 @@ def command(
     console().print(table("", columns, [_row(record) for record in records]))
     if not records:
         click.echo("Nothing on record for that.")
+    for model, count in Counter(filter(None, map(_model, records))).most_common():
+        click.echo(f"{count} of these decided by {model}")
 
 
 def _facts(record: Record) -> dict[str, Any]:
@@ -96,8 +99,14 @@ def _facts(record: Record) -> dict[str, Any]:
         "attempts": record.attempts,
         "error": record.error,
         "reasons": reason_words(record.prediction),
-        "model": (record.prediction or {}).get("provenance", {}).get("model"),
+        "model": _model(record),
     }
+
+
+def _model(record: Record) -> str | None:
+    """Give the name and version of the model that decided, as `cubbyd undo --model` takes it."""
+    found: str | None = (record.prediction or {}).get("provenance", {}).get("model")
+    return found
 
 
 def _row(record: Record) -> list[object]:

@@ -103,15 +103,15 @@ def _refuse_taken(target: Path) -> None:
 
 def _follow(file: Path) -> Found:
     """Do what a file of answers says. Raises ConfigError, MailboxError."""
-    from cubbyd.config import read_password
-    from cubbyd.mailbox import Account, open_mailbox
+    from cubbyd.cli.signing import signed_in
+    from cubbyd.mailbox import open_mailbox
+    from cubbyd.service.account import make_account
     from cubbyd.setup.answer import read_answers
     from cubbyd.setup.proposal import propose, starter_proposals
 
     answers = read_answers(file)
-    password = read_password(file, answers.name, answers.mailbox)
-    account = Account(name=answers.name, section=answers.mailbox, password=password)
-    mailbox = open_mailbox(account)
+    account = make_account(file, answers.name, answers.mailbox, answers.effective_state_directory)
+    mailbox = open_mailbox(signed_in(account))
     try:
         exists = mailbox.select(answers.mailbox.inbox, read_only=True).exists
         _refuse_unknown(file, answers, mailbox)
@@ -169,14 +169,20 @@ def _found(
 def _converse(target: Path, *, as_json: bool) -> tuple[Found, NewFile | None]:
     """Ask a person. Gives also the file of the password, where it was typed."""
     from cubbyd.cli.question import Questions
+    from cubbyd.cli.signing import signed_in
     from cubbyd.mailbox import Account, open_mailbox
+    from cubbyd.service.account import make_account
 
     questions = Questions(target.absolute().parent, aside=as_json)
     questions.say(f"This writes {target}. Nothing in the account changes; Ctrl-C ends it, and nothing is written.\n")
 
     def log_in(login: Login) -> ImapMailbox:
         questions.say(f"\nLogging in to {login.answers.mailbox.host} …")
-        return open_mailbox(Account(name=login.answers.name, section=login.answers.mailbox, password=login.password))
+        answers = login.answers
+        if answers.mailbox.oauth is None:
+            return open_mailbox(Account(name=answers.name, section=answers.mailbox, password=login.password))
+        account = make_account(Path("your answers"), answers.name, answers.mailbox, answers.effective_state_directory)
+        return open_mailbox(signed_in(account, paste=login.pastes, aside=as_json))
 
     login, mailbox = questions.log_in(log_in)
     try:
@@ -235,10 +241,9 @@ def _ask_categories(questions: Questions, proposals: Proposals) -> tuple[Proposa
 def _password_file(login: Login) -> NewFile | None:
     from cubbyd.setup.draft import OWNER_ALONE, NewFile
 
-    file = login.answers.mailbox.password_file
-    if not login.keeps_password or file is None:
+    if login.keep_in is None or login.password is None:
         return None
-    return NewFile(file=file, content=login.password.get_secret_value() + "\n", mode=OWNER_ALONE)
+    return NewFile(file=login.keep_in, content=login.password.get_secret_value() + "\n", mode=OWNER_ALONE)
 
 
 # --- writing and saying ------------------------------------------------------------------------------------------------
@@ -248,7 +253,7 @@ def _write(target: Path, found: Found, password: NewFile | None) -> tuple[Path, 
     """Write the configuration, and the password where it was typed; all or nothing. Raises InputFileError."""
     from cubbyd.setup.draft import READABLE, NewFile, draft_config, place_files
 
-    text = draft_config(found.answers, found.categories, target.absolute().parent)
+    text = draft_config(found.answers, found.categories, target.absolute().parent, _model(target))
     others = (password,) if password else ()
     place_files(NewFile(file=target, content=text, mode=READABLE), *others)
     return (target, *(one.file for one in others))
@@ -274,14 +279,23 @@ def _say_categories(found: Found) -> None:
 def _say_end(target: Path, found: Found, files: tuple[Path, ...]) -> None:
     click.echo(f"Wrote {' and '.join(map(str, files))}: {len(found.categories)} categories.")
     if name := found.answers.mailbox.password_credential:
-        click.echo(f"The password is read from the credential {name}; it was not kept.")
+        kept = "" if len(files) > 1 else "; it was not kept"
+        click.echo(f"The password is read from the credential {name}{kept}.")
     if name := found.answers.mailbox.password_env:
         click.echo(f"The password is read from the environment variable {name}; it was not kept.")
+    if found.answers.mailbox.oauth is not None:
+        _say_tokens(found.answers)
     click.echo(f"A line under `description` of each category helps. {_say_action(found.answers.action)}")
     first, *then = _next(target, found)
     click.echo(f"Next: {first}")
     for one in then:
         click.echo(f"then: {one}")
+
+
+def _say_tokens(answers: Answers) -> None:
+    if answers.mailbox.oauth is not None and answers.mailbox.oauth.kind.needs_person:
+        where = answers.effective_state_directory
+        click.echo(f"Tokens are kept in {where}; a service with another state directory needs: cubbyd login {answers.name}")
 
 
 def _say_action(action: FilingAction) -> str:
@@ -290,11 +304,18 @@ def _say_action(action: FilingAction) -> str:
     return f'Mail is filed as soon as it runs: action = "{action}".'
 
 
+def _model(target: Path) -> Path:
+    """Say where the model goes: beside the configuration; for a service, into its state directory, where its user may write."""
+    from cubbyd.config.model import MODEL_NAME
+
+    return Path(os.environ.get("STATE_DIRECTORY") or target.absolute().parent) / MODEL_NAME
+
+
 def _next(target: Path, found: Found) -> list[str]:
     """Name the next commands, ready to be copied."""
     is_usual = target.absolute() in [file.absolute() for file in USUAL]
     call = "cubbyd" if is_usual else f"cubbyd --config {shlex.quote(str(target))}"
-    model = shlex.quote(str(target.absolute().parent / "cubbyd.model"))
+    model = shlex.quote(str(_model(target)))
     rest = [
         f"{call} dataset split examples.jsonl --80-20 --out sets",
         f"{call} train sets/train.jsonl --out {model}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,23 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from cubbyd.service.duration import age, span
+
 if TYPE_CHECKING:
     from cubbyd.config import Config
+
+__all__ = [
+    "age",
+    "console",
+    "local_time",
+    "log_warnings",
+    "printable",
+    "printable_path",
+    "say_json",
+    "say_threshold",
+    "span",
+    "table",
+]
 
 NARROWEST = 132
 """Columns that a table may use where the output is no terminal."""
@@ -81,19 +96,3 @@ def say_threshold(value: float | None) -> str:
 def local_time(moment: datetime | None) -> str:
     """Say a time as a person reads it."""
     return "never" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-
-
-def age(moment: datetime | None, now: datetime) -> str:
-    """Say how long ago something was."""
-    if moment is None:
-        return "-"
-    return span((now - moment) / timedelta(seconds=1))
-
-
-def span(seconds: float) -> str:
-    """Say how long something takes, in the largest unit that gives two or more."""
-    seconds = max(0, int(seconds))
-    for unit, length in (("d", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"

@@ -15,9 +15,14 @@ from cubbyd.config import Security, read_password
 from cubbyd.config.model import credentials_directory
 from cubbyd.errors import ConfigError, CubbydError, InsecureConnection, MailboxError
 from cubbyd.setup.answer import Answers, make_mailbox
+from cubbyd.setup.provider import advise
 
 PLACES: Final = ("file", "credential", "env")
+TOKENS: Final = "tokens"
 DEFAULT_NAME: Final = "office"
+CREDENTIAL_FILES: Final = "CUBBYD_CREDENTIAL_FILES"
+"""The variable in which the package's command for root says which file a unit hands over as which credential: NAME:FILE, one
+on a line, as in LoadCredential= (systemd.exec(5))."""
 
 Opened = TypeVar("Opened")
 
@@ -27,9 +32,12 @@ class Login:
     """What a person answered about the login, and the password, which goes into no configuration."""
 
     answers: Answers
-    password: SecretStr
-    keeps_password: bool
-    """Whether the password was typed and is to be kept in answers.mailbox.password_file."""
+    password: SecretStr | None
+    """None where it logs in with tokens."""
+    keep_in: Path | None = None
+    """The file for the password that was typed; None where it is in its place, or where that is no file of ours."""
+    pastes: bool = False
+    """Whether the browser that a person consents in is on another machine."""
 
 
 class Questions:
@@ -85,6 +93,9 @@ class Questions:
     def _ask_login(self, known: dict[str, Any]) -> Login:
         """Ask for all of it, with the last answers as defaults. Raises ConfigError for what cannot be."""
         known["host"] = self.ask("IMAP server", known.get("host"))
+        advice = advise(known["host"])
+        if advice is not None:
+            self.say(advice.sentence)
         security = self.ask(
             "Security", known.get("security", "tls"), type=click.Choice([str(one) for one in Security]), show_choices=True
         )
@@ -94,22 +105,35 @@ class Questions:
         known["port"] = int(self.ask("Port", str(port), type=click.IntRange(1, 65_535)))
         known["username"] = self.ask("User name", known.get("username"))
         name = self.ask("Name of this mailbox in status and logs", known.get("name", DEFAULT_NAME))
-        place, key = self._ask_place(name, known)
-        values = {one: known[one] for one in ("host", "security", "port", "username", "ca_file") if one in known}
-        answers = _answers(name, values | {f"password_{place}": key})
         known["name"] = name
-        password, is_typed = self._find_password(answers)
-        return Login(answers=answers, password=password, keeps_password=is_typed and place == "file")
+        values = {one: known[one] for one in ("host", "security", "port", "username", "ca_file") if one in known}
+        place = known["place"] = self._ask_place(known.get("place", TOKENS if advice else None))
+        if place == TOKENS:
+            from cubbyd.cli.tokenquestion import ask_oauth, ask_paste
 
-    def _ask_place(self, name: str, known: dict[str, Any]) -> tuple[str, str]:
-        """Ask where cubbyd is to read the password from."""
+            oauth = ask_oauth(self, known, advice, self._folder)
+            answers = _answers(name, values | {"oauth": oauth})
+            return Login(answers=answers, password=None, pastes=ask_paste(self, oauth))
+        key = self._ask_key(place, name)
+        answers = _answers(name, values | {f"password_{place}": key})
+        password, is_typed = self._find_password(answers)
+        file = credential_files(os.environ).get(key) if place == "credential" else answers.mailbox.password_file
+        return Login(answers=answers, password=password, keep_in=file if is_typed else None)
+
+    def _ask_place(self, usual: str | None) -> str:
+        """Ask in what kind of place the password is."""
         self.say("The password goes into no configuration. It is read from a file of mode 0600, a systemd credential, or an")
-        self.say("environment variable (env).")
-        place = self.ask("Read it from", known.get("place", PLACES[0]), type=click.Choice(PLACES))
-        default = {"file": str(self._folder / f"{name}.password"), "credential": name, "env": f"{name.upper()}_PASSWORD"}
+        self.say("environment variable (env). Or there is none: Microsoft and Google give tokens.")
+        handed_over = PLACES[1] if credential_files(os.environ) else PLACES[0]
+        return self.ask("Read it from", usual or handed_over, type=click.Choice([*PLACES, TOKENS]))
+
+    def _ask_key(self, place: str, name: str) -> str:
+        """Ask where exactly cubbyd is to read the password from."""
+        handed_over = credential_files(os.environ)
+        credential = name if name in handed_over else next(iter(handed_over), name)
+        default = {"file": str(self._folder / f"{name}.password"), "credential": credential, "env": f"{name.upper()}_PASSWORD"}
         key = self.ask({"file": "Which file", "credential": "Which credential", "env": "Which variable"}[place], default[place])
-        known["place"] = place
-        return place, str(Path(key).expanduser().absolute()) if place == "file" else key
+        return str(Path(key).expanduser().absolute()) if place == "file" else key
 
     def _find_password(self, answers: Answers) -> tuple[SecretStr, bool]:
         """Read the password from its place, or have it typed where there is nothing yet; tell whether it was typed."""
@@ -145,6 +169,12 @@ def _is_in_place(answers: Answers, environment: Mapping[str, str]) -> bool:
     if mailbox.password_credential is not None:
         return (credentials_directory(environment) / mailbox.password_credential).exists()
     return mailbox.password_file is not None and mailbox.password_file.exists()
+
+
+def credential_files(environment: Mapping[str, str]) -> dict[str, Path]:
+    """Tell which credentials the service will be handed, and the file of each; empty where no unit was asked."""
+    lines = (line.partition(":") for line in environment.get(CREDENTIAL_FILES, "").splitlines())
+    return {name: Path(file) for name, _, file in lines if name and file.startswith("/")}
 
 
 def numbered(names: Sequence[str]) -> list[str]:

@@ -168,11 +168,10 @@ def _open(config: Config, stack: ExitStack) -> Ready:
 
 def _look(config: Config, name: str, wish: Wish) -> Account:
     """Read the folders of the categories. Raises MailboxError, InputFileError."""
-    from cubbyd.config import read_password
     from cubbyd.dataset.account import choose_folders
     from cubbyd.dataset.reading import Meanings, Reading, Skips, read_meanings
-    from cubbyd.mailbox import Account as Login
     from cubbyd.mailbox import open_mailbox
+    from cubbyd.service.account import account_of
     from cubbyd.setup.expectation import WINDOW
     from cubbyd.setup.filed import read_filed
 
@@ -181,7 +180,7 @@ def _look(config: Config, name: str, wish: Wish) -> Account:
     given = read_meanings(wish.meanings) if wish.meanings else {}
     _refuse_unknown(config, wish.meanings, given.values())
     reading = Reading(skips=skips, meanings=Meanings(given=given, taxonomy=config.taxonomy))
-    mailbox = open_mailbox(Login(name=name, section=section, password=read_password(config.file, name, section)))
+    mailbox = open_mailbox(account_of(config, name))
     try:
         order = {category: place for place, category in enumerate(config.taxonomy.ids)}
         chosen = sorted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,18 +11,24 @@ import click
 
 from cubbyd.cli.output import age, console, local_time, say_json, span, table
 from cubbyd.clock import SystemClock
-from cubbyd.config import Backlog, Config, FilingAction, find_config, load_config
-from cubbyd.errors import EXIT_FAILED
+from cubbyd.config import Backlog, Config, find_config, load_config
+from cubbyd.errors import EXIT_FAILED, StateError
 from cubbyd.journal import Journal, is_locked, open_database
-from cubbyd.lifecycle import SETTLED, UNFINISHED, WAITING, State
-from cubbyd.service.health import Signs, find_trouble
+from cubbyd.lifecycle import State
+from cubbyd.service.health import LONGEST_WAIT, Trouble
+from cubbyd.service.view import MailboxView, look_at
+
+ROOM_BYTES = 1024 * 1024
+"""What a pass may write before its records fit into what is there already, and some room for SQLite to work in."""
+
+_MAKE_ROOM = "make room there; the next pass goes on where the last one ended, and mail stays in the inbox meanwhile"
 
 
 @click.command()
-@click.option("--health", is_flag=True, help="Only say what is wrong, and exit with 1 where anything is: for a monitor.")
+@click.option("--check", is_flag=True, help="Only say what is wrong, and exit with 1 where anything is: for a monitor.")
 @click.option(
     "--max-wait",
-    default=60,
+    default=LONGEST_WAIT // timedelta(minutes=1),
     show_default=True,
     type=click.IntRange(1, 100_000),
     metavar="MINUTES",
@@ -29,40 +36,44 @@ from cubbyd.service.health import Signs, find_trouble
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each mailbox.")
 @click.pass_obj
-def command(config_file: Path | None, *, health: bool, max_wait: int, as_json: bool) -> None:
+def command(config_file: Path | None, *, check: bool, max_wait: int, as_json: bool) -> None:
     """Show per mailbox: the last poll, mail filed, held and quarantined, the oldest unfiled mail, and what has stopped.
 
     \b
     Example:
       cubbyd --config cubbyd.toml status
-      cubbyd --config cubbyd.toml status --health --max-wait 30
+      cubbyd --config cubbyd.toml status --check --max-wait 30
     """
     config = load_config(find_config(config_file))
     now = SystemClock().now()
-    journal = Journal(open_database(config.state.directory, read_only=True))
+    try:
+        journal = Journal(open_database(config.state.directory, read_only=True))
+    except StateError:
+        if (full := _full_disk(config.state.directory)) is None:
+            raise
+        _say_full(config, full, as_json=as_json)
+        click.get_current_context().exit(EXIT_FAILED)
     is_running = is_locked(config.state.directory)
     try:
         longest_wait = timedelta(minutes=max_wait)
-        facts = [
-            _facts(journal, name)
-            | _old_mail(config, journal, name)
-            | _trouble(config, journal, name, now, longest_wait, is_running=is_running)
-            for name in config.mailboxes
+        views = [
+            look_at(journal, config, name, now, is_running=is_running, longest_wait=longest_wait) for name in config.mailboxes
         ]
     finally:
         journal.close()
+    facts = [_facts(view, config, is_running=is_running) for view in views]
     if as_json:
         for mailbox in facts:
             say_json(mailbox)
-    elif not health:
+    elif not check:
         _show(facts, now)
     else:
         for mailbox in facts:
             _say_trouble(mailbox, now)
-    has_trouble = any(mailbox["trouble"] for mailbox in facts)
-    if health and not has_trouble and not as_json:
+    has_trouble = any(mailbox["lasting"] for mailbox in facts)
+    if check and not has_trouble and not as_json:
         click.echo("Mail is filed, and none waits too long.")
-    click.get_current_context().exit(EXIT_FAILED if health and has_trouble else 0)
+    click.get_current_context().exit(EXIT_FAILED if check and has_trouble else 0)
 
 
 def _show(facts: list[dict[str, Any]], now: datetime) -> None:
@@ -84,61 +95,59 @@ def _show(facts: list[dict[str, Any]], now: datetime) -> None:
         _explain(mailbox, now)
 
 
-def _facts(journal: Journal, name: str) -> dict[str, Any]:
-    counts, outcome = journal.counts(name), journal.poll_outcome(name)
-    waiting = sum(counts.get(state, 0) for state in WAITING | UNFINISHED)
+def _facts(view: MailboxView, config: Config, *, is_running: bool) -> dict[str, Any]:
+    outcome, mark, lasting = view.outcome, view.mark, view.trouble
+    trouble = lasting or _full_disk(config.state.directory) or view.first_sign
     return {
-        "mailbox": name,
+        "mailbox": view.name,
         "last_poll": outcome.started_at if outcome else None,
-        "last_success": outcome.succeeded_at if outcome else None,
-        "filed": counts.get(State.FILED, 0),
-        "held": counts.get(State.HELD, 0),
-        "waiting": waiting,
-        "quarantined": counts.get(State.QUARANTINED, 0),
-        "taken_by_people": counts.get(State.GONE, 0),
-        "taken_back": counts.get(State.UNDONE, 0),
-        "oldest_unfiled": journal.oldest_unfiled(name),
+        "last_success": view.last_success,
+        "filed": view.count({State.FILED}),
+        "held": view.count({State.HELD}),
+        "waiting": view.waiting,
+        "quarantined": view.count({State.QUARANTINED}),
+        "taken_by_people": view.count({State.GONE}),
+        "taken_back": view.count({State.UNDONE}),
+        "oldest_unfiled": view.oldest_unfiled,
         "failing_since": outcome.failing_since if outcome else None,
         "error": outcome.error if outcome else None,
-    }
-
-
-def _old_mail(config: Config, journal: Journal, name: str) -> dict[str, Any]:
-    """Tell of what was in the inbox before cubbyd first opened it."""
-    mark = journal.mark(name, config.mailboxes[name].inbox)
-    return {
         "backlog": config.filing.backlog,
         "old_mail_total": (mark and mark.backlog_total) or 0,
-        "old_mail_left": (mark and mark.backlog_left) or 0,
+        "old_mail_left": view.old_mail_left,
         "old_mail_seconds_left": None if mark is None or mark.seconds_left is None else round(mark.seconds_left),
-    }
-
-
-def _trouble(
-    config: Config, journal: Journal, name: str, now: datetime, longest_wait: timedelta, *, is_running: bool
-) -> dict[str, Any]:
-    """Weigh the signs; with action = "observe", what is decided waits as it should."""
-    observing = config.filing.action is FilingAction.OBSERVE
-    signs = Signs(
-        poll_seconds=config.mailboxes[name].poll_seconds,
-        is_running=is_running,
-        outcome=journal.poll_outcome(name),
-        last_change=journal.last_change(name),
-        last_settled=journal.last_change(name, SETTLED),
-        wait=journal.wait(name, {State.SEEN} if observing else WAITING | UNFINISHED),
-    )
-    trouble = find_trouble(signs, now, longest_wait)
-    return {
         "running": is_running,
-        "stopped": bool(trouble and trouble.has_stopped),
+        "stopped": bool(lasting and lasting.has_stopped),
+        "lasting": lasting is not None,
         "trouble_since": trouble.since if trouble else None,
         "trouble": trouble.what if trouble else None,
         "way_out": trouble.way_out if trouble else None,
     }
 
 
+def _say_full(config: Config, full: Trouble, *, as_json: bool) -> None:
+    """Say that the disk is full where not even a look at the state file is possible: SQLite needs some room for that."""
+    if not as_json:
+        click.echo(f"filing has stopped: {full.what}\n  {full.way_out}")
+        return
+    for name in config.mailboxes:
+        facts = {"stopped": True, "lasting": True, "trouble_since": None, "trouble": full.what, "way_out": full.way_out}
+        say_json({"mailbox": name, **facts})
+
+
+def _full_disk(directory: Path) -> Trouble | None:
+    """Look at the room beside the state file itself: a daemon on a full disk cannot put on record what ails it."""
+    try:
+        free = shutil.disk_usage(directory).free
+    except OSError:
+        return None
+    if free >= ROOM_BYTES:
+        return None
+    what = f"the disk that holds {directory} has {free:,} bytes left, and the state file cannot grow"
+    return Trouble(has_stopped=False, since=None, what=what, way_out=_MAKE_ROOM)
+
+
 def _say_trouble(mailbox: dict[str, Any], now: datetime) -> bool:
-    if not mailbox["trouble"]:
+    if not mailbox["lasting"]:
         return False
     moment = mailbox["trouble_since"]
     since = f" since {local_time(moment)} ({age(moment, now)})" if moment else ""
@@ -165,9 +174,10 @@ def _ago(moment: datetime | None, now: datetime) -> str:
 
 def _explain(mailbox: dict[str, Any], now: datetime) -> None:
     name = mailbox["mailbox"]
-    if not _say_trouble(mailbox, now) and mailbox["error"]:
-        since = f"since {local_time(mailbox['failing_since'])} ({age(mailbox['failing_since'], now)})"
-        click.echo(f"{name} is failing {since}: {mailbox['error']}")
+    if not _say_trouble(mailbox, now) and mailbox["trouble"]:
+        moment = mailbox["trouble_since"]
+        since = f" since {local_time(moment)} ({age(moment, now)})" if moment else ""
+        click.echo(f"{name} is failing{since}: {mailbox['trouble']}\n  {mailbox['way_out']}")
     _say_old_mail(mailbox)
     if mailbox["quarantined"]:
         click.echo(

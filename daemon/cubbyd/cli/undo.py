@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from contextlib import nullcontext
@@ -20,15 +21,35 @@ from cubbyd.journal import Journal, Selection, open_database, state_lock
 SHOWN = 20
 """Mails that are listed one by one before the question."""
 
+SELECTS = ("uid", "message_id", "run", "category", "since", "until", "model")
+
+
+class MessageId(click.ParamType[str]):
+    """A Message-ID, with angle brackets or without."""
+
+    name = "message-id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Take the brackets off; refuse what no search of every server can be asked for."""
+        bare = str(value).strip().removeprefix("<").removesuffix(">")
+        if not re.fullmatch(r"[!-~]+", bare) or re.search(r'[<>"\\(){%*]', bare):
+            self.fail(
+                f"{value!r} cannot be searched for; give the mail's UID in the inbox: `cubbyd history` shows it", param, ctx
+            )
+        return bare
+
 
 @click.command()
 @click.option("--mailbox", metavar="NAME", help="Only this mailbox.")
 @click.option("--uid", type=click.IntRange(1), help="One mail: the UID that `cubbyd history` shows.")
+@click.option(
+    "--message-id", type=MessageId(), metavar="ID", help="One mail: the Message-ID in its header, in whatever folder it lies."
+)
 @click.option("--run", "run", metavar="NUMBER", help='What one pass filed, by its number in `cubbyd history`, or "last".')
 @click.option("--category", metavar="ID", help="What was filed as one category.")
 @click.option("--since", type=Since(), metavar="TIME", help="What was filed since: a date, a time, or an age such as 12h.")
 @click.option("--until", type=Since(), metavar="TIME", help="What was filed before.")
-@click.option("--model", metavar="NAME", help="What a model version filed, by its name in `cubbyd history --json`.")
+@click.option("--model", metavar="NAME", help="What a model version filed, by its name in `cubbyd history`.")
 @click.option("--again", is_flag=True, help="Have it classified and filed anew at the next pass; else it stays in the inbox.")
 @click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing; the daemon may run meanwhile.")
 @click.option("--yes", is_flag=True, help="Do it without asking.")
@@ -45,6 +66,7 @@ def command(click_context: click.Context, /, **options: Any) -> None:
     Example:
       cubbyd --config cubbyd.toml undo --category billing --since 12h --dry-run
       cubbyd --config cubbyd.toml undo --run last
+      cubbyd --config cubbyd.toml undo --message-id '<CAF3x@mail.example.org>'
       cubbyd --config cubbyd.toml undo --model local-3f9c0d51 --again
     """
     file = find_config(click_context.obj)
@@ -85,8 +107,9 @@ def command(click_context: click.Context, /, **options: Any) -> None:
 def _selection(config: Config, options: dict[str, Any]) -> Selection:
     """Read the options; raises UsageError where they fit everything, or what is not there."""
     mailbox, category = options["mailbox"], options["category"]
-    if all(options[name] is None for name in ("uid", "run", "category", "since", "until", "model")):
-        raise click.UsageError("what is to be taken back? Give --uid, --run, --category, --since, --until or --model")
+    if all(options[name] is None for name in SELECTS):
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in SELECTS[:-1])
+        raise click.UsageError(f"what is to be taken back? Give {named} or --{SELECTS[-1]}")
     if mailbox is not None and mailbox not in config.mailboxes:
         raise click.BadParameter(f"{mailbox!r} is not in the configuration; known: {', '.join(config.mailboxes)}")
     if mailbox is None and (options["uid"] or options["run"]):
@@ -103,6 +126,7 @@ def _selection(config: Config, options: dict[str, Any]) -> Selection:
         since=since,
         until=options["until"],
         model=options["model"],
+        message_id=options["message_id"],
     )
 
 

@@ -28,8 +28,10 @@ from cubbyd.config.model import (
     StateSection,
     Unsure,
 )
+from cubbyd.config.monitoring import DigestSection, Every, HeartbeatSection, MetricsSection, Weekday
+from cubbyd.config.oauth import OAuthKind, OAuthSection, SaslMethod
 from cubbyd.config.rules import RuleSection, UrgentSection
-from cubbyd.config.secret import read_api_key, read_password
+from cubbyd.config.secret import read_api_key, read_oauth_secret, read_password
 
 __all__ = [
     "Backlog",
@@ -37,11 +39,14 @@ __all__ = [
     "CategorySection",
     "ClassifierSection",
     "Config",
+    "DigestSection",
     "EmbeddingServerSection",
     "EmbeddingsSection",
     "EnsembleSection",
+    "Every",
     "FilingAction",
     "FilingSection",
+    "HeartbeatSection",
     "HierarchicalSection",
     "IfThenFails",
     "Labels",
@@ -50,16 +55,22 @@ __all__ = [
     "LogSection",
     "MailboxSection",
     "MemberSection",
+    "MetricsSection",
+    "OAuthKind",
+    "OAuthSection",
     "OpenAISection",
     "RedactionSection",
     "RuleSection",
+    "SaslMethod",
     "Security",
     "ShortlistSection",
     "StateSection",
     "Unsure",
     "UrgentSection",
+    "Weekday",
     "find_config",
     "load_config",
     "read_api_key",
+    "read_oauth_secret",
     "read_password",
 ]

@@ -14,12 +14,16 @@ from pydantic_core import ErrorDetails
 
 from cubbyd.config.composite import MEMBER_TABLES
 from cubbyd.config.model import MODEL_NAME, Config
+from cubbyd.config.oauth import OAUTH_PATHS
 from cubbyd.errors import ConfigError, Problem
 
 LONGEST_FOUND = 60
 """Characters of a wrong value that an error shows."""
 
-SECRET_WORDS = ("password", "api_key", "base_url")
+SECRET_WORDS = (
+    *("password", "api_key", "base_url", "heartbeat.url"),
+    *("client_secret", "authority", "authorization_url", "token_url"),
+)
 """Keys whose value no error shows: a secret may have been put there; an address may hold one before its @."""
 
 PATH_KEYS = (("classifier", "model"), ("classifier", "calibration"), ("redaction", "roster_file"), ("state", "directory"))
@@ -88,6 +92,8 @@ def _anchor_paths(file: Path, values: dict[str, Any]) -> None:
     for name, mailbox in mailboxes.items() if isinstance(mailboxes, dict) else ():
         for key in ("password_file", "ca_file"):
             _anchor(file, mailbox, f"mailboxes.{name}", key)
+        for key in OAUTH_PATHS if isinstance(mailbox, dict) else ():
+            _anchor(file, mailbox.get("oauth"), f"mailboxes.{name}.oauth", key)
 
 
 def _anchor_embeddings(file: Path, table: object) -> None:

@@ -18,6 +18,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from cubbyd.config.composite import CascadeSection, EnsembleSection, HierarchicalSection, Member, ShortlistSection
 from cubbyd.config.embeddings import EmbeddingsSection
 from cubbyd.config.hosted import OpenAISection
+from cubbyd.config.monitoring import DigestSection, Every, HeartbeatSection, MetricsSection
+from cubbyd.config.oauth import OAuthSection
 from cubbyd.config.rules import RuleSection, UrgentSection, refuse_odd_rules
 from cubbyd.config.section import Probability, Section, Switch, Whole, is_loopback
 from cubbyd.taxonomy import FOLDER_SEPARATOR, KEYWORD, Category, CategoryId, GroupId, Taxonomy, folder_problem
@@ -98,6 +100,7 @@ class MailboxSection(Section):
     password_file: Path | None = None
     password_credential: str | None = None
     password_env: str | None = None
+    oauth: OAuthSection | None = None
     ca_file: Path | None = None
     allow_plain_to_remote_host: Switch = False
     inbox: str = Field(default="INBOX", min_length=1)
@@ -117,11 +120,17 @@ class MailboxSection(Section):
         return values
 
     @model_validator(mode="after")
-    def _one_password(self) -> Self:
-        given = [key for key in PASSWORD_KEYS if getattr(self, key)]
+    def _one_login(self) -> Self:
+        given = [key for key in LOGIN_KEYS if getattr(self, key)]
         if len(given) != 1:
             found = " and ".join(given) or "none of them"
-            raise ValueError(f"give exactly one of {', '.join(PASSWORD_KEYS)} (found {found})")
+            raise ValueError(f"give exactly one of {', '.join(LOGIN_KEYS)} (found {found})")
+        return self
+
+    @model_validator(mode="after")
+    def _tokens_are_not_shown(self) -> Self:
+        if self.oauth is not None and self.security is Security.PLAIN and not is_loopback(self.host):
+            raise ValueError('security = "plain" would show the token to everybody on the way; use "tls" or "starttls"')
         return self
 
     @model_validator(mode="after")
@@ -139,7 +148,7 @@ class MailboxSection(Section):
         return self.port or (993 if self.security is Security.TLS else 143)
 
 
-PASSWORD_KEYS = ("password_file", "password_credential", "password_env")
+LOGIN_KEYS = ("password_file", "password_credential", "password_env", "oauth")
 
 
 class FilingSection(Section):
@@ -291,6 +300,9 @@ class Config(BaseSettings):
     categories: tuple[CategorySection, ...]
     state: StateSection = Field(default_factory=StateSection)
     log: LogSection = LogSection()
+    metrics: MetricsSection = MetricsSection()
+    digest: DigestSection = DigestSection()
+    heartbeat: HeartbeatSection = HeartbeatSection()
 
     _file: Path = PrivateAttr(default=Path("cubbyd.toml"))
 
@@ -354,6 +366,12 @@ class Config(BaseSettings):
                     raise ValueError(f"filing.review_folder is the folder of category {category.id!r}; choose another")
         return self
 
+    @model_validator(mode="after")
+    def _digests_are_not_among_mail(self) -> Self:
+        if self.digest.every is not Every.NEVER and (problem := self.digest_problem):
+            raise ValueError(problem)
+        return self
+
     @property
     def taxonomy(self) -> Taxonomy:
         """The categories, as the program works with them; folders carry the prefix."""
@@ -378,6 +396,19 @@ class Config(BaseSettings):
     def review_folder(self) -> str:
         """The review folder, with the prefix."""
         return self.filing.path(self.filing.review_folder)
+
+    @property
+    def digest_folder(self) -> str:
+        """Where digests are put, with the prefix."""
+        return self.filing.path(self.digest.folder)
+
+    @property
+    def digest_problem(self) -> str:
+        """Why digests cannot be put where they are to go; empty where they can."""
+        taken = {folder.casefold() for folder in (*self.target_folders, *(box.inbox for box in self.mailboxes.values()))}
+        if self.digest_folder.casefold() in taken:
+            return f"digest.folder: mail is filed to {self.digest_folder!r}, or watched there; choose a folder of its own"
+        return ""
 
     @property
     def target_folders(self) -> tuple[str, ...]:

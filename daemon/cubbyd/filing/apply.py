@@ -102,8 +102,10 @@ def _file(context: PassContext, route: Route, records: Sequence[Record]) -> None
         recover(context)
         _put_off(context, planned, error)
         return
-    if unconfirmed:
-        recover(context)
+    ignored = recover(context) if unconfirmed else []
+    if ignored:
+        said = f"the server said OK and did not move {len(ignored)} mails to {route.folder}; they wait in {context.inbox}"
+        _put_off(context, ignored, CommandRefused(f"mailbox {context.name}: {said}"))
 
 
 def _plan(context: PassContext, route: Route, target: FolderStatus | None, records: Sequence[Record]) -> list[Record]:
@@ -164,10 +166,12 @@ def _act(context: PassContext, route: Route, records: Sequence[Record]) -> bool:
     """Touch the mailbox and settle what the server confirms; tell whether it left anything unconfirmed."""
     uids = [record.uid for record in records]
     for keyword in route.keywords:
-        if not context.mailbox.add_keyword(uids, keyword) and route.folder is None and keyword != FLAGGED:
-            raise CommandRefused(
-                f'mailbox {context.name}: the server dropped the keyword {keyword}; set action = "move" in [filing]'
-            )
+        if not context.mailbox.add_keyword(uids, keyword) and keyword != FLAGGED:
+            if route.folder is None:
+                raise CommandRefused(
+                    f'mailbox {context.name}: the server dropped the keyword {keyword}; set action = "move" in [filing]'
+                )
+            context.remark_dropped(keyword)
     if route.folder is None:
         still_there = context.mailbox.present(uids)
         done: list[tuple[Record, int | None]] = [(record, None) for record in records if record.uid in still_there]

@@ -54,6 +54,8 @@ class PassContext:
     should_stop: Callable[[], bool]
     progress: Callable[[], None]
     """Called whenever mails were judged: a sign that the work goes on."""
+    noted: Callable[[Record, State, bool], None]
+    """Called for each mail that was taken to a state: with whether it is old mail."""
     status: FolderStatus
     """The inbox as it was opened."""
     targets: dict[str, FolderStatus] = field(default_factory=dict)
@@ -73,6 +75,7 @@ class PassContext:
     def note(self, record: Record, to: State, *, folder: str | None = None, error: str | None = None) -> None:
         """Count what became of a mail, and log it: ids, category, probability, duration, never mail text."""
         self.report.became[to] += 1
+        self.noted(record, to, self.mark is not None and record.uid <= (self.mark.backlog_uid or 0))
         duration = self.clock.now() - record.seen_at
         details = {
             "mailbox": self.name,
@@ -89,6 +92,10 @@ class PassContext:
         }
         level = logging.WARNING if error else logging.INFO
         log.log(level, f"mail {to}", **{key: value for key, value in details.items() if value is not None})  # noqa: G004
+
+    def remark_dropped(self, keyword: str) -> None:
+        """Log that the server says OK to a keyword and does not keep it, for mail that goes to its folder all the same."""
+        log.warning("keyword is not kept", mailbox=self.name, keyword=keyword)
 
     def problem(self, error: CubbydError) -> None:
         """Remember what went wrong; the pass goes on with other mail."""

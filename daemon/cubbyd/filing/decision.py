@@ -18,6 +18,7 @@ class Hold(StrEnum):
     EMPTY = "nothing to read"  # no words and no attachment names
     UNKNOWN = "its category is not configured"  # a category was taken out of the configuration, or is not ours
     TAKEN_BACK = "taken back by an undo"  # it was filed, and `cubbyd undo` brought it back
+    DIGEST = "a digest of cubbyd itself"  # a person put one into the inbox
     PUT_BACK = "put back by a person"  # it was filed, or taken away, and is in the inbox again
 
 
@@ -37,6 +38,9 @@ class Decision:
     urgent: str = ""
     """Why a person should look soon; empty where nothing says so."""
 
+
+OWN_DIGEST = Decision(category=None, probability=0.0, hold=Hold.DIGEST, stays=True)
+"""The decision for a mail that cubbyd wrote: it stays where a person put it, and no classifier is asked about it."""
 
 UNSPOKEN = "the classifier will not speak of it"
 

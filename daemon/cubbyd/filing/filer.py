@@ -14,7 +14,7 @@ from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, PART_OUTAGE, judge_some
 from cubbyd.filing.plan import Rules
 from cubbyd.filing.recover import recover
 from cubbyd.filing.undo import UndoContext, finish
-from cubbyd.journal import Change, Journal, Mark
+from cubbyd.journal import Change, Journal, Mark, Record
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import Mailbox
 
@@ -22,7 +22,7 @@ from cubbyd.mailbox import Mailbox
 class Filer:
     """Files the mail of one mailbox; keeps nothing but what the journal keeps."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (the parts, each with its name)
         self,
         *,
         name: str,
@@ -33,18 +33,25 @@ class Filer:
         clock: Clock,
         should_stop: Callable[[], bool] = lambda: False,
         progress: Callable[[], None] = lambda: None,
+        noted: Callable[[Record, State, bool], None] = lambda *_: None,
     ) -> None:
-        """Take the parts; `should_stop` is asked between mails and ends a pass cleanly; `progress` hears of each lot."""
+        """Take the parts; `should_stop` is asked between mails and ends a pass cleanly.
+
+        `progress` hears of each lot, `noted` of each mail and what became of it, and whether it is old mail.
+        """
         self._name, self._inbox, self._rules = name, inbox, rules
         self._journal, self._classifier, self._clock, self._should_stop = journal, classifier, clock, should_stop
-        self._progress = progress
+        self._progress, self._noted = progress, noted
 
     def run(self, mailbox: Mailbox, *, full_scan: bool = False) -> PassReport:
         """Do one pass over an open connection.
 
         With full_scan, compare the whole inbox with the record, so that a mail below the watermark is found too.
+        Nothing is touched where a stop was asked for before it begins: another may be at work on the mailbox by now.
         Raises MailboxError's kinds; the journal then knows what was in hand, and the next pass settles it.
         """
+        if self._should_stop():
+            return PassReport(was_stopped=True)
         begun = UndoContext(name=self._name, inbox=self._inbox, mailbox=mailbox, journal=self._journal, clock=self._clock)
         if not self._rules.observe:
             finish(begun)
@@ -59,6 +66,7 @@ class Filer:
             clock=self._clock,
             should_stop=self._should_stop,
             progress=self._progress,
+            noted=self._noted,
             status=status,
         )
         context.report.problems += begun.problems

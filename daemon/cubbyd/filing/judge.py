@@ -15,13 +15,14 @@ from cubbyd.classify.serial import prediction_to_json
 from cubbyd.errors import ClassifierError, ClassifierRejected, ClassifierUnavailable, CommandRefused, MailboxError, NeedsPerson
 from cubbyd.filing.backoff import LONGEST, pause_after
 from cubbyd.filing.context import PassContext
-from cubbyd.filing.decision import NOTHING_TO_READ, Decision, ask_person, decide
+from cubbyd.filing.decision import NOTHING_TO_READ, OWN_DIGEST, Decision, ask_person, decide
 from cubbyd.filing.inherit import inherit
 from cubbyd.journal import MARKED_DELETED, Change, Record
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import RawMessage
 from cubbyd.message import ClassifierInput, parse, render
 from cubbyd.message.identity import fingerprint
+from cubbyd.message.own import is_digest
 
 FETCH_AT_ONCE = 50
 """Mails in one FETCH and in memory at once: at most 50 x 256 KiB."""
@@ -62,7 +63,7 @@ def judge_some(context: PassContext) -> int:
         raise
     _leave_deleted(context, [record for record in claimed if record.uid in fetched and fetched[record.uid].is_deleted])
     here = [record for record in claimed if record.uid in fetched and not fetched[record.uid].is_deleted]
-    _judge(context, _take_over(context, _identify(context, here, fetched)), fetched)
+    _judge(context, _leave_digests(context, _take_over(context, _identify(context, here, fetched)), fetched), fetched)
     return len(lot)
 
 
@@ -131,6 +132,13 @@ def _take_over(context: PassContext, records: Sequence[Record]) -> list[Record]:
             context.note(record, change.to)
     context.journal.advance(changes, context.clock.now())
     return new
+
+
+def _leave_digests(context: PassContext, records: Sequence[Record], fetched: dict[int, RawMessage]) -> list[Record]:
+    """Leave alone what cubbyd wrote itself; give the others."""
+    own = [record for record in records if is_digest(fetched[record.uid].content)]
+    context.journal.advance([_decided(record, OWN_DIGEST) for record in own], context.clock.now())
+    return [record for record in records if record not in own]
 
 
 def _as_found(context: PassContext, record: Record) -> Record:

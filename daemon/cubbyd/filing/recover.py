@@ -25,17 +25,22 @@ from cubbyd.message.identity import Fingerprint
 TAKEN = "a person took it first"
 
 
-def recover(context: PassContext) -> None:
-    """Settle every unfinished mail of this mailbox. Raises MailboxError's kinds; what is left is settled next time."""
+def recover(context: PassContext) -> list[Record]:
+    """Settle every unfinished mail of this mailbox; give those to which nothing has happened: they are decided, as before.
+
+    Raises MailboxError's kinds; what is left is settled next time.
+    """
     unfinished = context.journal.unfinished(context.name)
     current = [record for record in unfinished if record.uidvalidity == context.status.uidvalidity]
     in_inbox = context.mailbox.present([record.uid for record in current]) if current else set()
     by_target = sorted(unfinished, key=lambda record: record.target_folder or "")
+    untouched: list[Record] = []
     for folder, records in groupby(by_target, key=lambda record: record.target_folder):
         if folder is None:
             _recover_in_place(context, list(records), in_inbox)
         else:
-            _recover_in_folder(context, folder, list(records), in_inbox)
+            untouched += _recover_in_folder(context, folder, list(records), in_inbox)
+    return untouched
 
 
 def final_state(record: Record) -> State:
@@ -70,7 +75,7 @@ def _recover_in_place(context: PassContext, records: Sequence[Record], in_inbox:
     _lose(context, [record for record in records if record not in here])
 
 
-def _recover_in_folder(context: PassContext, folder: str, records: Sequence[Record], in_inbox: set[int]) -> None:
+def _recover_in_folder(context: PassContext, folder: str, records: Sequence[Record], in_inbox: set[int]) -> list[Record]:
     copies = _unclaimed_copies(context, folder, records)
     both: list[tuple[Record, int | None]] = []
     moved: list[tuple[Record, int | None]] = []
@@ -91,6 +96,7 @@ def _recover_in_folder(context: PassContext, folder: str, records: Sequence[Reco
     context.journal.advance([Change(id=record.id, to=State.DECIDED) for record in untouched], context.clock.now())
     finish_copies(context, both)
     _lose(context, lost)
+    return untouched
 
 
 def _is_here(context: PassContext, record: Record, in_inbox: set[int]) -> bool:

@@ -1,21 +1,25 @@
 """The journal: what was seen, decided, planned and done with each mail. Every query has its name here, and no other home.
 
-Each method is one transaction. Nothing is ever deleted, and a step that the life cycle does not allow raises
-IllegalTransition and changes nothing.
+What reports and digests ask is in tally.py and digest.py. Each method is one transaction. Nothing is ever deleted, and a step
+that the life cycle does not allow raises IllegalTransition and changes nothing.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
 
 from cubbyd.errors import IllegalTransition
+from cubbyd.journal.digest import DigestBook
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
-from cubbyd.journal.schema import folder, message, poll, undo
+from cubbyd.journal.schema import by_time, folder, message, poll, undo
+from cubbyd.journal.tally import Tally
 from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
 
@@ -24,6 +28,9 @@ PARAMETERS_AT_ONCE = 500
 
 LONGEST_ERROR = 300
 """Characters of an error that are kept."""
+
+LONGEST_PAUSE = timedelta(days=1)
+"""Nothing is made to wait for longer: a time beyond was put on record while the clock was ahead, and means nothing."""
 
 MARK = [column for column in folder.c if column.name not in ("mailbox", "folder")]
 """The columns of a Mark."""
@@ -35,10 +42,24 @@ class Journal:
     def __init__(self, engine: sa.Engine) -> None:
         """Work on an opened database (see store.open_database)."""
         self._engine = engine
+        self.tally = Tally(engine)
+        """What reports ask."""
+        self.digests = DigestBook(engine)
+        """Which digests were sent."""
+        self._turn = Lock()
 
     def close(self) -> None:
         """Give the database back."""
         self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """Begin a transaction that writes; the mailboxes' threads take turns.
+
+        SQLite lets one write at a time too, but has no queue: of fifty that try again and again, some wait until they fail.
+        """
+        with self._turn, self._engine.begin() as connection:
+            yield connection
 
     # --- finding mail ------------------------------------------------------------------------------------------------
 
@@ -49,7 +70,7 @@ class Journal:
         is found again by its fingerprint, and what was there before must be told from what is new once more (`begin`).
         """
         here = folder.c.mailbox == mailbox, folder.c.folder == name
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             row = connection.execute(sa.select(*MARK).where(*here)).mappings().one_or_none()
             if row is not None and row["uidvalidity"] == uidvalidity:
                 return Mark(**row)
@@ -75,7 +96,7 @@ class Journal:
 
     def begin(self, mailbox: str, name: str, *, backlog_uid: int, total: int) -> None:
         """Put on record up to which UID an inbox held old mail when it was opened, and how many; what is read next is above."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 folder.update()
                 .where(folder.c.mailbox == mailbox, folder.c.folder == name)
@@ -90,7 +111,7 @@ class Journal:
     def note_backlog(self, mailbox: str, name: str, *, left: int, pace: float | None = None) -> None:
         """Put on record how much old mail is left, and how many seconds one takes where that is known."""
         values = {"backlog_left": left} | ({} if pace is None else {"backlog_pace": pace})
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(folder.update().where(folder.c.mailbox == mailbox, folder.c.folder == name).values(**values))
 
     def record_scan(self, mailbox: str, name: str, uidvalidity: int, uids: Iterable[int], now: datetime) -> int:
@@ -98,7 +119,7 @@ class Journal:
         found = sorted(set(uids))
         if not found:
             return 0
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             query = sa.select(message.c.uid).where(
                 message.c.mailbox == mailbox,
                 message.c.folder == name,
@@ -132,7 +153,7 @@ class Journal:
             message.c.target_folder.is_(None),
             message.c.state.in_(SETTLED | TAKEN_BACK),
         )
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             left, back = [], []
             for row in connection.execute(query):
                 is_here = row.uidvalidity == uidvalidity and row.uid in here
@@ -155,7 +176,9 @@ class Journal:
         query = (
             sa.select(message)
             .where(message.c.mailbox == mailbox, message.c.state == state)
-            .where(sa.or_(message.c.not_before.is_(None), message.c.not_before <= now))
+            .where(
+                sa.or_(message.c.not_before.is_(None), message.c.not_before <= now, message.c.not_before > now + LONGEST_PAUSE)
+            )
             .order_by(message.c.attempts, message.c.id)
             .limit(limit)
         )
@@ -195,7 +218,7 @@ class Journal:
         """Count an attempt before anything is tried: a mail that kills the process is counted too."""
         if not ids:
             return
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update()
                 .where(message.c.id == sa.bindparam("row"))
@@ -207,7 +230,7 @@ class Journal:
         """Put on record by what each mail can be found again: its fingerprint, and when the server received it."""
         if not known:
             return
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update()
                 .where(message.c.id == sa.bindparam("row"))
@@ -220,7 +243,7 @@ class Journal:
         if not ids:
             return
         attempts = sa.func.max(message.c.attempts - 1, 0) if refund else message.c.attempts
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update()
                 .where(message.c.id == sa.bindparam("row"), _is_one_of(WAITING))
@@ -230,7 +253,7 @@ class Journal:
 
     def release(self, mailbox: str, error_prefix: str) -> None:
         """Make mail due at once that waits because of one kind of error, which is over."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update()
                 .where(message.c.mailbox == mailbox, message.c.state.in_(WAITING), message.c.not_before.is_not(None))
@@ -243,7 +266,7 @@ class Journal:
         groups: dict[tuple[State, tuple[str, ...]], list[Change]] = defaultdict(list)
         for change in changes:
             groups[change.to, tuple(sorted(change.fields))].append(change)
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             for (to, names), group in groups.items():
                 values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in names}
                 statement = (
@@ -282,7 +305,7 @@ class Journal:
 
     def begin_undo(self, wanted: Selection, now: datetime, *, again: bool) -> int:
         """Put an undo on record; give its number."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             number = connection.execute(undo.insert().values(begun_at=now, selection=str(wanted), again=again)).lastrowid
         return int(number)
 
@@ -302,7 +325,7 @@ class Journal:
         """Put on record under which UID each mail lies in the inbox again, before its original is removed."""
         if not uids:
             return
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 message.update().where(message.c.id == sa.bindparam("row")).values(back_uid=sa.bindparam("uid_in_inbox")),
                 [{"row": row, "uid_in_inbox": uid} for row, uid in uids.items()],
@@ -326,13 +349,13 @@ class Journal:
 
     def poll_started(self, mailbox: str, now: datetime) -> None:
         """Note that a pass over the mailbox begins."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             if not connection.execute(poll.update().where(poll.c.mailbox == mailbox).values(started_at=now)).rowcount:
                 connection.execute(poll.insert().values(mailbox=mailbox, started_at=now))
 
     def poll_succeeded(self, mailbox: str, now: datetime) -> None:
         """Note that a pass went through."""
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 poll.update().where(poll.c.mailbox == mailbox).values(succeeded_at=now, failing_since=None, error=None)
             )
@@ -340,7 +363,7 @@ class Journal:
     def poll_failed(self, mailbox: str, error: str, now: datetime) -> None:
         """Note that a pass broke off, and since when none has gone through."""
         since = sa.func.coalesce(poll.c.failing_since, sa.bindparam("now", now, poll.c.failed_at.type))
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(
                 poll.update()
                 .where(poll.c.mailbox == mailbox)
@@ -381,9 +404,8 @@ class Journal:
 
     def last_change(self, mailbox: str, states: Iterable[State] = State) -> datetime | None:
         """Tell when something last happened to a mail that is now in one of these states."""
-        query = sa.select(sa.func.max(message.c.changed_at)).where(
-            message.c.mailbox == mailbox, message.c.state.in_(list(states))
-        )
+        here = by_time(mailbox), message.c.state.in_(list(states))
+        query = sa.select(message.c.changed_at).where(*here).order_by(message.c.changed_at.desc()).limit(1)
         with self._engine.connect() as connection:
             changed: datetime | None = connection.scalar(query)
             return changed
@@ -396,7 +418,7 @@ class Journal:
     def retry_quarantined(self, mailbox: str, now: datetime) -> int:
         """Give quarantined mail a new budget of attempts; give how many there were."""
         back = sa.case((message.c.prediction.is_(sa.null()), State.SEEN.value), else_=State.DECIDED.value)
-        with self._engine.begin() as connection:
+        with self._writing() as connection:
             return connection.execute(
                 message.update()
                 .where(message.c.mailbox == mailbox, message.c.state == State.QUARANTINED)

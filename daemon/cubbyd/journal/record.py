@@ -153,14 +153,17 @@ class Selection:
     until: datetime | None = None
     """Filed before then."""
     model: str | None = None
-    """The version that classified it, as `cubbyd history --json` shows it."""
+    """The version that classified it, as `cubbyd history` shows it."""
+    message_id: str | None = None
+    """Without angle brackets; asked of the server, as no journal holds it."""
 
     def __str__(self) -> str:
         """Say it as the options of the command."""
-        given = ((name, getattr(self, name)) for name in ("mailbox", "uid", "run", "category", "since", "until", "model"))
+        shown = "…" if self.message_id else None  # what is said here is kept, and a Message-ID names a person
+        given = [(name, getattr(self, name)) for name in ("mailbox", "uid", "run", "category", "since", "until", "model")]
         return " ".join(
             f"--{name} {value.isoformat(timespec='seconds') if isinstance(value, datetime) else value}"
-            for name, value in given
+            for name, value in [*given, ("message-id", shown)]
             if value is not None
         )
 

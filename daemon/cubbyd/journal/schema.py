@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ColumnElement,
     DateTime,
     Dialect,
     Float,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0005"
+SCHEMA_VERSION = "0006"
 """The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
 
 
@@ -141,3 +142,21 @@ undo = Table(
     Column("selection", String, nullable=False),
     Column("again", Boolean, nullable=False),
 )
+
+digest = Table(
+    "digest",
+    metadata,
+    Column("mailbox", String, primary_key=True),
+    Column("due_at", UtcDateTime, primary_key=True),
+    Column("fingerprint", String),
+    Column("first_uid", BigInteger),
+    Column("sent_at", UtcDateTime),
+)
+
+
+def by_time(mailbox: str) -> ColumnElement[bool]:
+    """Ask for one mailbox's mails where the time of their last change says more, and has the index that is to be used.
+
+    SQLite takes the index of mailbox and state wherever it can, and reads every mail; it cannot for an expression.
+    """
+    return message.c.mailbox.concat("") == mailbox

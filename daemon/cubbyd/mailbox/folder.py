@@ -26,3 +26,10 @@ class FolderNames:
         if len(levels) > 1 and not self.delimiter:
             raise CommandRefused(f"folder {folder!r}: the server knows no folders inside folders; choose a name without /")
         return self.prefix + (self.delimiter or "").join(levels)
+
+    def in_configuration(self, name: str) -> str:
+        """Spell a folder of the server as the configuration would; one that is not among the user's own keeps its name."""
+        if name == self.inbox or not name.startswith(self.prefix):
+            return name
+        own = name.removeprefix(self.prefix)
+        return own.replace(self.delimiter, FOLDER_SEPARATOR) if self.delimiter else own

@@ -12,7 +12,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from pydantic import SecretStr
+
 from cubbyd.message.identity import Fingerprint
+
+
+class TokenSource(Protocol):
+    """Where the tokens of a mailbox come from that logs in without a password; threads may share it."""
+
+    def token(self) -> SecretStr:
+        """Give a token that is good for some minutes. Raises LoginRefused, MailboxUnavailable."""
+
+    def renew(self, refused: SecretStr) -> SecretStr:
+        """Give another token than the one that the server has just refused. Raises as token() does."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the token at hand ends; None before the first one."""
+
+    @property
+    def credential_ends_at(self) -> datetime | None:
+        """When the login ends for good and a person has to act; None where nobody knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +133,18 @@ class Mailbox(Protocol):
         ...
 
     def find(self, wanted: Sequence[Fingerprint], received: datetime) -> dict[Fingerprint, str]:
-        """Look through all folders for mails received on one day; give the folder of each that was found."""
+        """Look through all folders for mails received on one day; give the folder of each that was found.
+
+        One that shows mail of other folders (all mail, flagged mail) is given only where the mail is in no other.
+        """
+        ...
+
+    def append(self, folder: str, content: bytes, received_at: datetime) -> None:
+        """Put a mail of our own into a folder that is there, unread; received_at becomes its INTERNALDATE."""
+        ...
+
+    def with_message_id(self, message_id: str) -> set[Fingerprint]:
+        """Look through all folders for mails with a Message-ID, given without its angle brackets; give their identities."""
         ...
 
     def add_keyword(self, uids: Sequence[int], keyword: str) -> bool:

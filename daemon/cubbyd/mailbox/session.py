@@ -19,13 +19,16 @@ from cubbyd.mailbox.border import ours
 from cubbyd.mailbox.connect import Account, capabilities_of, connect
 from cubbyd.mailbox.folder import FolderNames
 from cubbyd.mailbox.protocol import FolderStatus, ListedFolder, RawMessage
-from cubbyd.message.identity import Fingerprint, fingerprint
+from cubbyd.message.identity import Fingerprint, fingerprint, message_id_of
 
 LARGEST_FETCH = 256 * 1024
 """Bytes of a mail that are fetched: its text stands first, and 50 mails at once must fit in memory."""
 
 SEARCH_WINDOW = 20_000
 """Messages in one SEARCH ALL: imaplib gives up on a line over 1,000,000 bytes, which some 130,000 UIDs make."""
+
+VIEWS = frozenset({"\\all", "\\flagged", "\\important"})
+"""Special uses (RFC 6154, RFC 8457) of folders that show mail of other folders."""
 
 HEADER = "BODY.PEEK[HEADER.FIELDS (MESSAGE-ID DATE FROM TO SUBJECT RECEIVED)]"
 CONTENT = f"BODY.PEEK[]<0.{LARGEST_FETCH}>"
@@ -110,8 +113,7 @@ class ImapMailbox:
 
         SINCE disregards time and zone (RFC 9051, 6.4.4), and zones differ by 26 hours at most.
         """
-        if self._selected and self._exists > SEARCH_WINDOW:
-            self.select(self._selected[0], read_only=self._selected[1])  # what was moved since then counts no more
+        self._count_anew()
         with self._doing("looking through the whole folder"):
             if since is None:
                 return sorted(self._search(self._exists))
@@ -121,6 +123,11 @@ class ImapMailbox:
         asked = self._fetch(sorted(perhaps - surely), ["INTERNALDATE"])
         received = {uid: answer.get(b"INTERNALDATE") for uid, answer in asked.items()}
         return sorted(surely | {uid for uid, moment in received.items() if uid in perhaps and moment and moment >= since})
+
+    def _count_anew(self) -> None:
+        """Open a large folder again before it is searched in windows: what was moved since then counts no more."""
+        if self._selected and self._exists > SEARCH_WINDOW:
+            self.select(self._selected[0], read_only=self._selected[1])
 
     def _search(self, exists: int, *criteria: Any) -> set[int]:
         """Search a large folder by sequence number, from the end: what an expunge moves down is still met."""
@@ -216,8 +223,9 @@ class ImapMailbox:
         return self._names.on_server(folder)
 
     def _is_listed(self, name: str) -> bool:
+        """Ask for a folder; Exchange, to whom case is all one, may answer in other letters than it was asked in."""
         listed = self._client.list_folders("", name)
-        return any(found == name and b"\\Noselect" not in flags for flags, _, found in listed)
+        return any(found.lower() == name.lower() and b"\\Noselect" not in flags for flags, _, found in listed)
 
     def ensure_folder(self, folder: str) -> bool:
         """Create where LIST does not show it; a failure counts only where LIST still does not show it afterwards."""
@@ -241,20 +249,34 @@ class ImapMailbox:
             return self._identities(uids)
 
     def find(self, wanted: Sequence[Fingerprint], received: datetime) -> dict[Fingerprint, str]:
-        """Look in every folder that can be opened, at the mails of about that day; skips folders that refuse."""
+        """Look in every folder that can be opened, at the mails of about that day; skips folders that refuse.
+
+        A view of mail that lies in other folders, too, is asked last: Gmail has every mail in All Mail.
+        """
         found: dict[Fingerprint, str] = {}
         day = received.date()
-        with self._doing("listing folders"):
-            listed = self._client.list_folders()
-        for flags, _, name in listed:
-            if b"\\Noselect" in flags or b"\\NonExistent" in flags or (self._selected and name == self._selected[0]):
+        for listed in sorted(self.folders(), key=lambda one: bool(VIEWS & one.uses)):
+            if self._selected and listed.name == self._selected[0]:
                 continue
-            with suppress(CommandRefused), self._elsewhere(name):
+            if found.keys() >= set(wanted):
+                break
+            with suppress(CommandRefused), self._elsewhere(listed.name):
                 with self._doing("searching a folder"):
                     uids = self._client.search(["SINCE", day - timedelta(days=1), "BEFORE", day + timedelta(days=2)])
                 for identity in self._identities(uids).values():
                     if identity in wanted:
-                        found.setdefault(identity, name)
+                        found.setdefault(identity, self._names.in_configuration(listed.name))
+        return found
+
+    def with_message_id(self, message_id: str) -> set[Fingerprint]:
+        """Search every folder that can be opened, and look at what was found: a search also fits a part (RFC 9051, 6.4.4)."""
+        found: set[Fingerprint] = set()
+        for listed in self.folders():
+            with suppress(CommandRefused), self._elsewhere(listed.name):
+                with self._doing("searching a folder"):
+                    uids = self._client.search(["HEADER", "MESSAGE-ID", message_id])
+                headers = self._headers(uids).values()
+                found.update(_identity(*one) for one in headers if message_id_of(one[0]) == message_id.encode("ascii"))
         return found
 
     def _elsewhere(self, name: str) -> _Elsewhere:
@@ -272,15 +294,25 @@ class ImapMailbox:
                 self._client.select_folder(folder, readonly=read_only)
 
     def _identities(self, uids: Sequence[int]) -> dict[int, Fingerprint]:
-        found: dict[int, Fingerprint] = {}
+        return {uid: _identity(*one) for uid, one in self._headers(uids).items()}
+
+    def _headers(self, uids: Sequence[int]) -> dict[int, tuple[bytes, datetime]]:
+        """Give the fields that make a mail's identity, and its INTERNALDATE."""
+        found: dict[int, tuple[bytes, datetime]] = {}
         for uid, answer in self._fetch(uids, ["INTERNALDATE", HEADER]).items():
             header = next((value for key, value in answer.items() if key.startswith(b"BODY[HEADER")), None)
             received = answer.get(b"INTERNALDATE")
             if isinstance(header, bytes) and isinstance(received, datetime):
-                found[uid] = fingerprint(header, received.astimezone(UTC).isoformat())
+                found[uid] = header, received
         return found
 
     # --- effects -----------------------------------------------------------------------------------------------------
+
+    def append(self, folder: str, content: bytes, received_at: datetime) -> None:
+        """APPEND without flags (RFC 9051, 6.3.12)."""
+        name = self._names.on_server(folder)
+        with self._doing(f"putting a mail into {folder}"):
+            self._client.append(name, content, (), received_at)
 
     def _writable(self) -> None:
         """Refuse to touch a folder that was opened read-only: Dovecot would say OK to a MOVE there, and copy."""
@@ -340,10 +372,13 @@ class ImapMailbox:
                     self._client.uid_expunge(part)
             if self.capabilities.uidplus:
                 return True
-            if set(self._client.search("DELETED")) <= set(uids):
-                self._client.expunge()
-                return True
-            return False
+            self._client.noop()  # what somebody else has marked meanwhile
+        self._count_anew()
+        with self._doing("removing the originals of copied mail"):
+            if not self._search(self._exists, "DELETED") <= set(uids):
+                return False
+            self._client.expunge()
+            return True
 
     def close(self) -> None:
         """Log out; a connection that is broken already is not worth an error."""
@@ -352,6 +387,10 @@ class ImapMailbox:
     def abort(self) -> None:
         """Cut the connection under whoever waits on it."""
         wire.cut(self._client)
+
+
+def _identity(header: bytes, received: datetime) -> Fingerprint:
+    return fingerprint(header, received.astimezone(UTC).isoformat())
 
 
 class _Elsewhere:

@@ -13,27 +13,32 @@ from contextlib import suppress
 
 from imapclient import IMAPClient
 
-from cubbyd.errors import LoginRefused, MailboxError
+from cubbyd.errors import MailboxError
 from cubbyd.mailbox import wire
 from cubbyd.mailbox.border import ours
 from cubbyd.mailbox.connect import Account, capabilities_of, connect
+from cubbyd.mailbox.pause import Pauses
 
 IDLE_SECONDS = 110.0
 """How long one IDLE lasts: RFC 2177 allows 29 minutes, some servers 5, and a dead connection should show within two."""
 
-FIRST_PAUSE_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 300.0
-LOGIN_PAUSE_SECONDS = 3600.0
-"""After a refused login: the polls try it too, and servers lock accounts that hammer."""
+PAUSES = Pauses(longest_seconds=300.0, login_seconds=3600.0)
+"""After a refused login an hour, as the polls try it too."""
 
 
 class IdleWatcher(threading.Thread):
     """Waits for the server's word that something is new, and passes it on."""
 
-    def __init__(self, account: Account, hint: Callable[[], None], report: Callable[[str], None]) -> None:
-        """Call `hint` from this thread when new mail may be there, `report` with a sentence when watching stops for a while."""
+    def __init__(
+        self, account: Account, hint: Callable[[], None], report: Callable[[str], None], *, after_seconds: float = 0.0
+    ) -> None:
+        """Call `hint` from this thread when new mail may be there, `report` with a sentence when watching stops for a while.
+
+        The first connection is made after so many seconds.
+        """
         super().__init__(name=f"idle-{account.name}", daemon=True)
         self._account, self._hint, self._report = account, hint, report
+        self._after_seconds, self._failures = after_seconds, 0
         self._stopping = threading.Event()
         self._wake, self._wake_end = socket.socketpair()
 
@@ -52,20 +57,17 @@ class IdleWatcher(threading.Thread):
             self._wake_end.close()
 
     def _keep_watching(self) -> None:
-        pause = FIRST_PAUSE_SECONDS
+        self._stopping.wait(self._after_seconds)
         while not self._stopping.is_set():
             try:
                 if not self._watch():
                     return
-                pause = FIRST_PAUSE_SECONDS
             except MailboxError as error:
                 if self._stopping.is_set():
                     return
                 self._report(str(error))
-                is_refused = isinstance(error, LoginRefused)
-                jitter = random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
-                self._stopping.wait(LOGIN_PAUSE_SECONDS if is_refused else pause * jitter)
-                pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+                self._failures += 1
+                self._stopping.wait(PAUSES.after(error, self._failures, random.random()))  # noqa: S311  (no secret)
 
     def _watch(self) -> bool:
         """Watch on one connection until stopped or broken; give False where the server knows no IDLE."""
@@ -79,6 +81,7 @@ class IdleWatcher(threading.Thread):
                 self._hint()  # what came while nobody watched
                 while not self._stopping.is_set():
                     self._idle_once(client)
+                    self._failures = 0  # not before: a server that takes the login and ends each IDLE is down as well
             return True
         finally:
             wire.put_away(client, politely=self._stopping.is_set())

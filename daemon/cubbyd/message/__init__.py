@@ -19,6 +19,7 @@ Both ways run through the same code from the decoded text on, so that a model is
     subject   reply and forward prefixes       special   flags that headers tell
     render    the classifier's view            identity  which mail is which
     language  for people who look at mail      model     the values
+    own       mail that cubbyd wrote itself
 """
 
 from cubbyd.message.model import Address, Attachment, ClassifierInput, Flag, ParsedMessage

@@ -40,6 +40,15 @@ def fingerprint(header: bytes, internal_date: str) -> Fingerprint:
     return Fingerprint(hashlib.sha256(b"\n".join(lines)).hexdigest())
 
 
+def message_id_of(header: bytes) -> bytes | None:
+    """Read the Message-ID out of a header, without its angle brackets; None where there is none. Never raises."""
+    for line in _identifying_lines(header[:MAX_HEADER_BYTES]):
+        name, _, value = line.partition(b":")
+        if name == b"message-id":
+            return value.strip().removeprefix(b"<").removesuffix(b">").strip()
+    return None
+
+
 def _identifying_lines(block: bytes) -> list[bytes]:
     """Give the identifying fields as `name:value`, unfolded, their blanks one space; lines that are no field fall away."""
     fields: list[tuple[bytes, list[bytes]]] = []

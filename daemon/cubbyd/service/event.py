@@ -51,7 +51,8 @@ _SERVICE: Final = (
     _event(
         "pass failed",
         "mailbox kind error",
-        "the pass broke off; tried again after 5 s, doubling up to 10 min; after a refused login after 15 min",
+        "the pass broke off; tried again after 5 s at most, doubling up to 10 min, not before the time that the server names, "
+        "and after a refused login not before 15 min",
         "where it stays: [runbook.md](runbook.md) by what `error` says",
         level="error",
     ),
@@ -84,6 +85,14 @@ _SERVICE: Final = (
         "its work stands still; stacks of all threads follow when the watchdog's time is up",
         "tell us what the stacks say",
         level="error",
+    ),
+    _event("state pruned", "mails kept_old before", "so many mails that were done with before this day were removed"),
+    _event(
+        "state not pruned",
+        "error",
+        "the daily removal of old rows failed; tried again tomorrow",
+        "what `error` says",
+        level="warning",
     ),
     _event(
         "calibration is missing",
@@ -125,6 +134,13 @@ _MAILS: Final = (
         "mailbox error",
         "an undo, or the end of one that was killed, met a refusal",
         "mend what `error` says, then give the command again",
+        level="warning",
+    ),
+    _event(
+        "keyword is not kept",
+        "mailbox keyword",
+        "the server said OK to a keyword and dropped it; the mail is moved all the same",
+        '`action = "move"`',
         level="warning",
     ),
     _event("old mail is counted", "mailbox mails backlog", "an inbox was opened for the first time, or has a new UIDVALIDITY"),
@@ -235,8 +251,47 @@ _TUNING: Final = (
     _event("the losses are lost", "job reason", "the vendor does not give the curve of a job any more", level="warning"),
 )
 
+_WATCHERS: Final = (
+    _event("metrics and /healthz are served", "address", "at this address: [monitoring.md](monitoring.md)"),
+    _event(
+        "no metrics and no /healthz for now; mail is filed all the same",
+        "reason",
+        "the address cannot be listened on; tried again",
+        "what `reason` says: mostly another program is there",
+        level="error",
+    ),
+    _event("a page was not delivered", "error", "whoever asked for it hung up or was too slow", level="debug"),
+    _event("digest sent", "mailbox folder", "the digest lies in this folder"),
+    _event(
+        "the digest was not sent; it is tried again",
+        "mailbox error",
+        "the server did not take it",
+        "where it stays: what `error` says",
+        level="warning",
+    ),
+    _event(
+        "the heartbeat was not taken",
+        "reason",
+        "`[heartbeat] url` does not answer as it should; said once",
+        "look at what `reason` says; mail is filed all the same",
+        level="warning",
+    ),
+    _event("the heartbeat is taken again", "", "`[heartbeat] url` answers again"),
+)
+
+_TOKENS: Final = (
+    _event("token renewed", "mailbox provider expires", "a mailbox has a new token"),
+    _event(
+        "token not kept",
+        "mailbox error",
+        "the state directory could not be written; the token serves from memory, and is lost at a restart",
+        "make room, or give the right to write; else `cubbyd login` after the restart",
+        level="error",
+    ),
+)
+
 EVENTS: Final[Mapping[str, Event]] = MappingProxyType(
-    {event.name: event for event in (*_SERVICE, *_MAILS, *_CLASSIFIERS, *_TUNING)}
+    {event.name: event for event in (*_SERVICE, *_MAILS, *_CLASSIFIERS, *_TUNING, *_TOKENS, *_WATCHERS)}
 )
 """All of them by name, in the order of the documentation."""
 

@@ -15,6 +15,11 @@ PASSES_MISSED = 3
 SHORTEST_PATIENCE = timedelta(minutes=10)
 """A server that restarts, and a daemon that is updated, are back by then."""
 
+LONGEST_WAIT = timedelta(hours=1)
+"""How long a mail may wait to be filed before that is wrong, where nobody says otherwise."""
+OVERDUE = 1.2
+"""Polls are scattered by a tenth of their interval; one that is later by more is missed."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signs:
@@ -70,6 +75,19 @@ def find_trouble(signs: Signs, now: datetime, longest_wait: timedelta) -> Troubl
         why = f": {signs.wait.error}" if signs.wait.error else ""
         what = f"{signs.wait.mails} mails wait to be filed{why}"
         return Trouble(has_stopped=False, since=signs.wait.since, what=what, way_out=_WAITS)
+    return None
+
+
+def find_first_sign(signs: Signs, now: datetime) -> Trouble | None:
+    """Tell what went wrong at the last poll, or that the next one is overdue: perhaps for a moment only, and no alarm yet."""
+    outcome = signs.outcome
+    if outcome is None:
+        return None
+    if outcome.error is not None:
+        return Trouble(has_stopped=False, since=outcome.failing_since, what=outcome.error, way_out=_MEND)
+    overdue = now - outcome.started_at - OVERDUE * timedelta(seconds=signs.poll_seconds)
+    if overdue > timedelta(0) and not signs.is_running:
+        return Trouble(has_stopped=False, since=outcome.started_at, what="cubbyd is not running", way_out=_START)
     return None
 
 

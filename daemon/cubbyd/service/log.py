@@ -77,6 +77,7 @@ def configure_logging(section: LogSection, stream: TextIO | None = None) -> None
     root.setLevel(section.level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).propagate = True  # google-auth ends that where it was used before there was a log
 
 
 class _Handler(logging.StreamHandler[TextIO]):

@@ -17,6 +17,7 @@ from cubbyd.errors import CubbydError
 from cubbyd.filing import PassReport
 from cubbyd.journal import Journal, open_database, state_lock
 from cubbyd.service.build import accounts_of, build_workers, load_classifier
+from cubbyd.service.refusal import refusal_on_record
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 
@@ -29,8 +30,9 @@ def run_once(config_file: Path, config: Config, *, observe: bool = False) -> dic
     outcomes: dict[str, PassReport | CubbydError] = {}
     clock = SystemClock()
     with state_lock(config.state.directory), _stop_on_signal() as stopping:
-        accounts = accounts_of(config_file, config)
-        classifier = load_classifier(config)
+        with refusal_on_record(config, clock):
+            accounts = accounts_of(config_file, config)
+            classifier = load_classifier(config)
         journal = Journal(open_database(config.state.directory))
         workers = build_workers(
             config,

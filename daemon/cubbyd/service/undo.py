@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cubbyd.clock import SystemClock
-from cubbyd.config import Config, read_password
+from cubbyd.config import Config
 from cubbyd.errors import CubbydError
 from cubbyd.filing.undo import TAKES_BACK, Found, UndoContext, survey, take_back
-from cubbyd.journal import Journal, Selection, open_database
-from cubbyd.mailbox import Account, open_mailbox
+from cubbyd.journal import Journal, Record, Selection, open_database
+from cubbyd.mailbox import open_mailbox
+from cubbyd.service.account import make_account
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +47,7 @@ class Undoing:
             records = self._journal.undoable(name, wanted)
             if records:
                 with self._connected(name) as context:
-                    found[name] = survey(context, records)
+                    found[name] = survey(context, _with_message_id(context, wanted, records))
         return found
 
     def take_back(self, wanted: Selection, found: dict[str, list[Found]], *, again: bool) -> UndoReport:
@@ -72,9 +73,17 @@ class Undoing:
     @contextmanager
     def _connected(self, name: str) -> Iterator[UndoContext]:
         section = self._config.mailboxes[name]
-        account = Account(name=name, section=section, password=read_password(self._file, name, section))
+        account = make_account(self._file, name, section, self._config.state.directory)
         with closing(open_mailbox(account)) as mailbox:
             yield UndoContext(name=name, inbox=section.inbox, mailbox=mailbox, journal=self._journal, clock=self._clock)
+
+
+def _with_message_id(context: UndoContext, wanted: Selection, records: Sequence[Record]) -> Sequence[Record]:
+    """Leave those that the server says have the Message-ID that is wanted; all where none is."""
+    if wanted.message_id is None:
+        return records
+    identities = context.mailbox.with_message_id(wanted.message_id)
+    return [record for record in records if record.fingerprint in identities]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ a refused login waits long, because servers lock accounts that hammer.
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,18 +14,20 @@ from contextlib import suppress
 import structlog
 
 from cubbyd.clock import Clock
-from cubbyd.errors import CubbydError, LoginRefused, MailboxError, MailboxUnavailable, StateError
+from cubbyd.errors import CubbydError, MailboxError, MailboxUnavailable, StateError
 from cubbyd.filing import Filer, PassReport
 from cubbyd.journal import Journal
-from cubbyd.mailbox import Mailbox
+from cubbyd.mailbox import Mailbox, Pauses
 from cubbyd.service.headline import Standing
+from cubbyd.service.observer import Nobody, Observer
+from cubbyd.service.postman import Postman, try_to_send
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
 
-FIRST_PAUSE_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 600.0
-LOGIN_PAUSE_SECONDS = 900.0
+PAUSES = Pauses(longest_seconds=600.0, login_seconds=900.0)
 """After a refused login: fewer than five tries an hour, which no lock-out rule that we know of counts."""
+
+SHORTEST_WAIT_SECONDS = 0.05
 
 FULL_SCAN_SECONDS = 86_400.0
 """How often the whole inbox is compared with the record: the safety net under the watermark."""
@@ -33,32 +36,59 @@ FULL_SCAN_SECONDS = 86_400.0
 class Worker:
     """Does the passes of one mailbox, in the thread that calls it."""
 
-    def __init__(self, *, name: str, open_mailbox: Callable[[], Mailbox], filer: Filer, journal: Journal, clock: Clock) -> None:
-        """Take the parts; nothing is connected yet."""
+    def __init__(
+        self,
+        *,
+        name: str,
+        open_mailbox: Callable[[], Mailbox],
+        filer: Filer,
+        journal: Journal,
+        clock: Clock,
+        observer: Observer | None = None,
+        postman: Postman | None = None,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        """Take the parts; nothing is connected yet.
+
+        The observer hears how each pass went, the postman sends digests. The lots that scatter the pauses are drawn with
+        `draw`, from 0 to 1.
+        """
         self.name = name
         self._open, self._filer, self._journal, self._clock = open_mailbox, filer, journal, clock
+        self._observer, self._postman = observer or Nobody(), postman
         self._mailbox: Mailbox | None = None
         self._next_full_scan = clock.monotonic()
-        self._failures = 0
+        self._failures, self._draw = 0, draw
         self.standing = Standing(name=name)
         self.not_before = clock.monotonic()
         """Monotonic time before which a try would only do harm."""
 
     def run_pass(self) -> PassReport:
         """Do one pass and put its outcome on record. Raises CubbydError where it broke off, and says when to try again."""
+        begun = self._clock.monotonic()
         try:
             self._journal.poll_started(self.name, self._clock.now())
             report = self._pass()
         except CubbydError as error:
+            self._observer.pass_ended(self.name, self._clock.monotonic() - begun, [error])
             self._failed(error)
             raise
+        self._observer.pass_ended(self.name, self._clock.monotonic() - begun, report.problems)
         self._failures = 0
         self.standing.add(report)
         if report.problems:
             self._journal.poll_failed(self.name, str(report.problems[0]), self._clock.now())
         elif not report.was_stopped:
             self._journal.poll_succeeded(self.name, self._clock.now())
+        if not report.was_stopped:
+            self._send_digest()
         return report
+
+    def _send_digest(self) -> None:
+        if self._postman is None or self._mailbox is None:
+            return
+        if isinstance(try_to_send(self._postman, self.name, self._mailbox), MailboxUnavailable):
+            self.disconnect()
 
     def _pass(self) -> PassReport:
         if self._mailbox is None:
@@ -74,14 +104,19 @@ class Worker:
         self.standing.trouble = str(error)
         if isinstance(error, MailboxError | StateError):
             self.disconnect()
-        pause = min(FIRST_PAUSE_SECONDS * 2 ** min(self._failures - 1, 10), LONGEST_PAUSE_SECONDS)
-        if isinstance(error, LoginRefused):
-            pause = LOGIN_PAUSE_SECONDS
-        elif isinstance(error, MailboxUnavailable) and error.retry_after_seconds:
-            pause = max(pause, error.retry_after_seconds)
-        self.not_before = self._clock.monotonic() + pause
+        self.not_before = self._clock.monotonic() + PAUSES.after(error, self._failures, self._draw())
         with suppress(StateError):  # which may be the very failure; the log has it
             self._journal.poll_failed(self.name, str(error), self._clock.now())
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection; without one no mail is in hand."""
+        return self._mailbox is not None
+
+    @property
+    def owes_a_pass(self) -> bool:
+        """Whether the last pass broke off, so that one is due at `not_before`, whoever asks for it."""
+        return self._failures > 0
 
     def disconnect(self) -> None:
         """Log out; the next pass connects anew."""
@@ -97,7 +132,10 @@ class Worker:
 
 
 class WorkerThread(threading.Thread):
-    """Runs a worker's passes whenever it is woken, one at a time; wakes while a pass runs make one more."""
+    """Runs a worker's passes whenever it is woken, one at a time; wakes while a pass runs make one more.
+
+    A pass that broke off is tried again after its pause, without waiting for the next poll.
+    """
 
     def __init__(
         self,
@@ -120,16 +158,22 @@ class WorkerThread(threading.Thread):
     def run(self) -> None:
         """Do a pass at each wake until the stop; whatever is thrown, the thread lives on."""
         while True:
-            while not self._due.wait(self._rest_seconds):
-                self._beat()
+            is_woken = self._due.wait(self._longest_wait())
             self._due.clear()
             if self._stopping.is_set():
                 break
-            if self._clock.monotonic() >= self._worker.not_before:
+            if (is_woken or self._worker.owes_a_pass) and self._clock.monotonic() >= self._worker.not_before:
                 self._pass()
             self._beat()
         with suppress(CubbydError):
             self._worker.disconnect()
+
+    def _longest_wait(self) -> float | None:
+        """Give the seconds until something is to be done though nobody wakes; None where nothing is."""
+        if not self._worker.owes_a_pass:
+            return self._rest_seconds
+        pause = max(self._worker.not_before - self._clock.monotonic(), SHORTEST_WAIT_SECONDS)
+        return pause if self._rest_seconds is None else min(pause, self._rest_seconds)
 
     def _pass(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -9,12 +10,15 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from cubbyd.config import FilingAction, MailboxSection
+from cubbyd.config.model import default_state_directory
+from cubbyd.config.oauth import OAUTH_PATHS
 from cubbyd.config.section import Section, Switch
 from cubbyd.errors import ConfigError, Problem
 
 NAME_PATTERN = r"^[A-Za-z0-9_-]{1,40}$"
 PATHS = ("password_file", "ca_file")
-SECRET = "password"  # noqa: S105  (it is the name of a key whose value is never shown)
+SECRETS = ("password", "client_secret", "service_account", "_url", "authority")
+"""Parts of the names of keys whose value is never shown."""
 
 
 class Answers(Section):
@@ -30,6 +34,11 @@ class Answers(Section):
     """Take the categories of the sample facility in place of the account's folders."""
     state_directory: Path | None = None
 
+    @property
+    def effective_state_directory(self) -> Path:
+        """Where the configuration that is made of this keeps its state, and tokens."""
+        return self.state_directory or default_state_directory(os.environ)
+
 
 def read_answers(file: Path) -> Answers:
     """Read a file of answers. Relative paths in it count from its own folder. Raises ConfigError that names file and key."""
@@ -40,7 +49,8 @@ def read_answers(file: Path) -> Answers:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _whole(file, f"is no TOML: {error}") from error
     mailbox = values.get("mailbox")
-    for table, keys in ((mailbox, PATHS), (values, ("state_directory",))):
+    oauth = mailbox.get("oauth") if isinstance(mailbox, dict) else None
+    for table, keys in ((mailbox, PATHS), (oauth, OAUTH_PATHS), (values, ("state_directory",))):
         for key in keys:
             if isinstance(table, dict) and isinstance(table.get(key), str):
                 table[key] = file.absolute().parent / table[key]
@@ -66,7 +76,7 @@ def problems_of(error: ValidationError) -> tuple[Problem, ...]:
 def _problem(detail: Any) -> Problem:
     key = ".".join(str(part) for part in detail["loc"]) or "(file)"
     given = detail["input"]
-    shown = isinstance(given, str | int | float) and SECRET not in key
+    shown = isinstance(given, str | int | float) and not any(word in key for word in SECRETS)
     if detail["type"] == "extra_forbidden":
         return Problem(key=key, found="", allowed="unknown key; docs/operations.md lists those that there are")
     if detail["type"] == "missing":

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cubbyd.config import FilingAction, MailboxSection, Security, load_config
+from cubbyd.config import FilingAction, MailboxSection, OAuthSection, Security, load_config
+from cubbyd.config.model import MODEL_NAME
 from cubbyd.errors import InputFileError
 from cubbyd.setup.answer import Answers
 from cubbyd.setup.proposal import Proposal
@@ -34,12 +35,6 @@ _HEAD: Final = (
     "# Written by cubbyd init; config.example.toml shows every key. Relative paths count from the folder of this file.\n"
     "# No password belongs in it."
 )
-_CLASSIFIER: Final = (
-    "[classifier]\n"
-    'kind = "local"                       # on this machine; nothing leaves the building. Others: docs/classifiers.md\n'
-    'model = "cubbyd.model"               # made by: cubbyd train examples.jsonl --out cubbyd.model\n'
-    "threshold = 0.5                      # 0 to 1; mail below it is held for people"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,13 +46,16 @@ class NewFile:
     mode: int
 
 
-def draft_config(answers: Answers, categories: Sequence[Proposal], folder: Path) -> str:
-    """Give the text of a configuration that lies in `folder`. No secret is in it."""
+def draft_config(answers: Answers, categories: Sequence[Proposal], folder: Path, model: Path | None = None) -> str:
+    """Give the text of a configuration that lies in `folder`. No secret is in it.
+
+    `model` is where training will put the model; else beside the configuration.
+    """
     parts = [
         _HEAD,
         _draft_mailbox(answers, folder),
         _draft_filing(answers),
-        _CLASSIFIER,
+        _draft_classifier(model or folder / MODEL_NAME, folder),
     ]
     if answers.state_directory is not None:
         parts.append(f"[state]\ndirectory = {_text(str(answers.state_directory.absolute()))}")
@@ -72,11 +70,9 @@ def draft_config(answers: Answers, categories: Sequence[Proposal], folder: Path)
 def _draft_mailbox(answers: Answers, folder: Path) -> str:
     mailbox = answers.mailbox
     lines = [f"[mailboxes.{answers.name}]", f"host = {_text(mailbox.host)}", f"port = {mailbox.effective_port}"]
-    lines += [
-        f"security = {_text(mailbox.security)}",
-        f"username = {_text(mailbox.username)}",
-        _draft_password(mailbox, folder),
-    ]
+    lines += [f"security = {_text(mailbox.security)}", f"username = {_text(mailbox.username)}"]
+    if mailbox.oauth is None:
+        lines.append(_draft_password(mailbox, folder))
     if mailbox.ca_file is not None:
         lines.append(f"ca_file = {_text(_near(mailbox.ca_file, folder))}")
     if mailbox.security is Security.PLAIN and mailbox.allow_plain_to_remote_host:
@@ -84,7 +80,21 @@ def _draft_mailbox(answers: Answers, folder: Path) -> str:
     lines += [f"inbox = {_text(mailbox.inbox)}", f"poll_seconds = {mailbox.poll_seconds}"]
     lines += [] if mailbox.idle else ["idle = false"]
     lines += [f"{key} = {getattr(mailbox, key)}" for key in TIMEOUTS if key in mailbox.model_fields_set]
+    if mailbox.oauth is not None:
+        lines += ["", f"[mailboxes.{answers.name}.oauth]   # docs/login.md", *_draft_oauth(mailbox.oauth, folder)]
     return "\n".join(lines)
+
+
+def _draft_oauth(oauth: OAuthSection, folder: Path) -> Iterator[str]:
+    """Write what was given, and no default."""
+    for key in OAuthSection.model_fields:
+        value = getattr(oauth, key)
+        if key not in oauth.model_fields_set or value is None:
+            continue
+        if isinstance(value, int):
+            yield f"{key} = {value}"
+        else:
+            yield f"{key} = {_text(_near(value, folder) if isinstance(value, Path) else value)}"
 
 
 def _draft_password(mailbox: MailboxSection, folder: Path) -> str:
@@ -104,6 +114,16 @@ def _draft_filing(answers: Answers) -> str:
         'unsure = "stay"                      # mail below the threshold stays in the inbox; "review": goes to a folder\n'
         'backlog = "ignore"                   # mail that is there before the first start is left alone; "file": it is filed,\n'
         "                                     # newest first; a number, such as 7: only what came in so many days before"
+    )
+
+
+def _draft_classifier(model: Path, folder: Path) -> str:
+    near = _text(_near(model, folder))
+    return (
+        "[classifier]\n"
+        'kind = "local"                       # on this machine; nothing leaves the building. Others: docs/classifiers.md\n'
+        f"model = {near:<28} # made by: cubbyd train examples.jsonl --out {MODEL_NAME}\n"
+        "threshold = 0.5                      # 0 to 1; mail below it is held for people"
     )
 
 

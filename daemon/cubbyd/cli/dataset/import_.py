@@ -123,9 +123,9 @@ def _tell(examples: Iterator[Example]) -> Iterator[Example]:
 
 
 def _import_account(config: Config, name: str, out: Path, reading: Reading, *, every: bool) -> int:
-    from cubbyd.config import read_password
     from cubbyd.dataset.account import AccountImport, choose_folders
-    from cubbyd.mailbox import Account, open_mailbox
+    from cubbyd.mailbox import open_mailbox
+    from cubbyd.service.account import account_of
 
     section = config.mailboxes.get(name)
     if section is None:
@@ -133,7 +133,7 @@ def _import_account(config: Config, name: str, out: Path, reading: Reading, *, e
         problem = Problem(key="mailboxes", found=repr(name), allowed=f"no such mailbox; give one of {known}")
         raise ConfigError(config.file, (problem,))
     work = AccountImport(name, out)
-    mailbox = open_mailbox(Account(name=name, section=section, password=read_password(config.file, name, section)))
+    mailbox = open_mailbox(account_of(config, name))
     try:
         chosen = choose_folders(mailbox, reading, inbox=section.inbox, every=every)
         for one in chosen:
