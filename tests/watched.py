@@ -96,7 +96,14 @@ def samples_of(text: str) -> Samples:
 def seen(*troubles: Trouble | None, clock: HandClock) -> Survey:
     """All mailboxes, of which something happened to a mail just now."""
     view = MailboxView(
-        name="office", counts={}, outcome=None, oldest_unfiled=None, last_change=clock.now(), mark=None, trouble=None
+        name="office",
+        counts={},
+        outcome=None,
+        oldest_unfiled=None,
+        last_change=clock.now(),
+        mark=None,
+        trouble=None,
+        first_sign=None,
     )
     sights = tuple(Sight(view=replace(view, trouble=trouble), today=NOTHING, snags=()) for trouble in troubles)
     return Survey(taken_at=clock.now(), sights=sights)
