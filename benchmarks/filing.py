@@ -38,6 +38,7 @@ from benchmarks.corpus import Mail, Writer
 from benchmarks.sampler import Sampler
 from imapclient import IMAPClient
 from tests.dovecot import PASSWORD, Dovecot
+from tests.patience import PATIENCE_SECONDS
 
 from cubbyd.config import LogFormat, LogSection, load_config
 from cubbyd.dataset.example import read_examples
@@ -57,14 +58,11 @@ MAILS_A_SIZE: Final = 5_000
 
 ARRIVALS: Final = 40
 WATCH_EVERY_SECONDS: Final = 0.02
-PATIENCE_SECONDS: Final = 60.0
-
 LARGEST_RATIO: Final = 3.0
 LARGEST_PEAK_MB: Final = 250.0
 LARGEST_GROWTH: Final = 1.1
 """By how much time per mail, and peak memory, may differ between the two largest sizes and still be called flat."""
 LARGEST_P95_SECONDS: Final = 1.0
-
 
 CONFIGURATION: Final = """
 [mailboxes.bench]

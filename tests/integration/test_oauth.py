@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from tests.oauth import CLIENT, GOOGLE_SCOPE, SECRET, TENANT, Provider, consent, private_file
+from tests.keys import private_file
+from tests.oauth import CLIENT, GOOGLE_SCOPE, SECRET, TENANT, Provider, consent
 
 from cubbyd.config import MailboxSection
 from cubbyd.errors import ConfigError, LoginEnded, LoginRefused, MailboxUnavailable

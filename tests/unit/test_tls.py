@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 from tests.conftest import ROOT
-from tests.oauth import make_server_certificate
+from tests.keys import make_server_certificate
 
 from cubbyd.config import MailboxSection, OAuthSection
 from cubbyd.errors import InsecureConnection, MailboxError, MailboxUnavailable
