@@ -14,6 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from cubbyd.config import SaslMethod
+from cubbyd.config.learned import LearnedSecrets
 from cubbyd.errors import LoginEnded, LoginNotOffered, LoginRefused, MailboxError, MailboxUnavailable
 from cubbyd.mailbox.bearer import Bearer, choose_mechanism, status_of
 from cubbyd.oauth import Grant, GrantStore, Tokens
@@ -151,6 +152,21 @@ def test_a_token_serves_until_five_minutes_before_its_end(store: GrantStore) -> 
     loaded = store.load()
     assert loaded is not None
     assert loaded.refresh_token == SecretStr("refresh-1"), "on the disk before it is used"
+
+
+def test_whatever_token_it_holds_is_kept_out_of_the_log(store: GrantStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    learned = LearnedSecrets()
+    monkeypatch.setattr("cubbyd.oauth.source.LEARNED", learned)
+    store.save(GRANT)
+    clock = HandClock(NOW)
+    source = Tokens("office", Giver(), store, clock)
+    source.token()
+    clock.advance(3600)
+    source.token()
+
+    held = (GRANT.access_token, GRANT.refresh_token or SecretStr(""), SecretStr("access-1"), SecretStr("refresh-1"))
+    for secret in held:
+        assert learned.hide(f"refused: {secret.get_secret_value()}") == "refused: [hidden]"
 
 
 def test_where_no_person_is_needed_nothing_is_kept(store: GrantStore) -> None:

@@ -18,7 +18,7 @@ _SHORTEST: Final = 6
 """Characters; a shorter secret is hidden only where it stands as a word, or half of each sentence would go."""
 
 
-_PASSING: Final = 64
+_PASSING: Final = 256
 """How many tokens are remembered: one of an hour ago opens nothing any more, and a daemon runs for years."""
 
 
@@ -30,7 +30,8 @@ class LearnedSecrets:
         self._lock = threading.Lock()
         self._lasting: set[str] = set()
         self._passing: deque[str] = deque(maxlen=_PASSING)
-        self._pattern: re.Pattern[str] | None = None
+        self._forms: tuple[str, ...] = ()
+        """The longest first: one secret may be a part of another."""
 
     def learn(self, secret: SecretStr, *, is_passing: bool = False) -> None:
         """Hide this one from now on: as it is, percent-encoded, and in Base64 as in AUTHENTICATE PLAIN and XOAUTH2.
@@ -46,12 +47,14 @@ class LearnedSecrets:
             else:
                 self._lasting.add(value)
             forms = {form for known in (*self._lasting, *self._passing) for form in _forms(known)}
-            self._pattern = re.compile("|".join(map(_as_pattern, sorted(forms, key=len, reverse=True))))
+            self._forms = tuple(sorted(forms, key=len, reverse=True))
 
     def hide(self, text: str) -> str:
         """Give the text without any secret that was learned."""
-        pattern = self._pattern
-        return text if pattern is None else pattern.sub(HIDDEN, text)
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, HIDDEN) if len(form) >= _SHORTEST else _hide_word(form, text)
+        return text
 
 
 def _forms(value: str) -> Iterator[str]:
@@ -64,8 +67,8 @@ def _forms(value: str) -> Iterator[str]:
             yield encoded[first : len(encoded) - (0, 3, 2)[last]]
 
 
-def _as_pattern(form: str) -> str:
-    return re.escape(form) if len(form) >= _SHORTEST else rf"(?<!\w){re.escape(form)}(?!\w)"
+def _hide_word(word: str, text: str) -> str:
+    return re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", HIDDEN, text)
 
 
 LEARNED: Final = LearnedSecrets()

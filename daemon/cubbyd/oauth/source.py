@@ -11,6 +11,7 @@ import structlog
 from pydantic import SecretStr
 
 from cubbyd.clock import Clock, SystemClock
+from cubbyd.config.learned import LEARNED
 from cubbyd.errors import LoginEnded, MailboxUnavailable
 from cubbyd.oauth.grant import Grant
 from cubbyd.oauth.provider import Provider
@@ -50,7 +51,8 @@ class Tokens:
     def adopt(self, grant: Grant) -> None:
         """Keep what a person was given who has just logged in. Raises MailboxUnavailable where it cannot be written."""
         with self._turn(reads=False):
-            self._grant, self._is_unsaved = grant, True
+            self._take(grant)
+            self._is_unsaved = True
             self._store.save(grant)
             self._is_unsaved = False
 
@@ -74,8 +76,15 @@ class Tokens:
                 return
             with self._store.locked():
                 if reads and not self._is_unsaved:
-                    self._grant = self._store.load()
+                    self._take(self._store.load())
                 yield self._grant
+
+    def _take(self, grant: Grant | None) -> None:
+        """Serve this one from now on, and keep it out of the log."""
+        self._grant = grant
+        for secret in (grant.access_token, grant.refresh_token) if grant else ():
+            if secret is not None:
+                LEARNED.learn(secret, is_passing=True)
 
     def _renew(self, grant: Grant | None) -> Grant:
         """Ask the provider, and write down what it gives. The disk may be full: then the token serves from memory."""
@@ -86,7 +95,7 @@ class Tokens:
         except LoginEnded:
             self._refused = grant.refresh_token if grant else None
             raise
-        self._grant = fresh
+        self._take(fresh)
         if self.provider.needs_person:
             self._keep(fresh)
         log.info("token renewed", mailbox=self._mailbox, provider=self.provider.host, expires=fresh.expires_at.isoformat())

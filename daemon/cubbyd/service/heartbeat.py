@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from cubbyd import __version__
 from cubbyd.clock import Clock
+from cubbyd.config.learned import LEARNED
 from cubbyd.service.lookout import Survey
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger("cubbyd.service")
@@ -99,6 +100,7 @@ class Heartbeat:
 
     def __init__(self, url: SecretStr, survey: Callable[[], Survey], clock: Clock) -> None:
         """Begin."""
+        LEARNED.learn(url)
         self._heart = Heart(survey, clock, lambda: call(url))
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
