@@ -56,6 +56,17 @@ def certificate_error() -> ssl.SSLCertVerificationError:
     return error
 
 
+def test_the_servers_words_are_shown_as_words() -> None:
+    said = str(raised_as(login_error("b'[AUTHENTICATIONFAILED] Authentication failed.'")))
+
+    assert "[AUTHENTICATIONFAILED] Authentication failed.;" in said
+    assert "b'" not in said
+
+
+def test_words_that_only_look_like_bytes_are_shown_as_they_are() -> None:
+    assert "b'it isn't" in str(raised_as(login_error("b'it isn't'")))
+
+
 # --- connections -------------------------------------------------------------------------------------------------------
 
 

@@ -6,10 +6,11 @@ Exchange asks for a pause in prose, were seen on real servers.
 
 from __future__ import annotations
 
+import ast
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from imapclient.exceptions import (
     IMAPClientAbortError,
@@ -110,6 +111,9 @@ def _login(error: LoginError, said: str, pause: float | None, if_refused: str) -
 
 def _reply(error: BaseException) -> str:
     text = str(error)
+    if text.startswith(("b'", 'b"')):  # imapclient shows an answer to a login as Python writes bytes
+        with suppress(ValueError, SyntaxError):
+            text = ast.literal_eval(text).decode("ascii", "replace")
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
     return printable[:LONGEST_REPLY]
 
