@@ -185,8 +185,8 @@ def _waiting(facts: Facts) -> Iterator[str]:
     if view.oldest_unfiled is not None:
         yield f"The oldest mail that is not filed came in {age(view.oldest_unfiled, facts.now)} ago."
     if view.old_mail_left:
-        what = "is still to be filed" if facts.files_old_mail else "is left alone"
-        yield f"{_mails(view.old_mail_left)} from before cubbyd's first day {what}."
+        what = "still to be filed" if facts.files_old_mail else "left alone"
+        yield f"From before cubbyd's first day: {_mails(view.old_mail_left)}, {what}."
 
 
 def _cost(expense: Expense) -> str:
