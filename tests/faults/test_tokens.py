@@ -140,6 +140,8 @@ def test_a_server_that_has_no_time_now_costs_no_token(server: Dovecot, signer: P
     purse = Purse([signer.token(username=user)])
     fault = Fault(Kind.NO, "AUTHENTICATE", says="[UNAVAILABLE] Temporary authentication failure.")
     with FaultProxy(server.port, fault) as proxy:
+        with pytest.raises(MailboxUnavailable):
+            open_and_close(account(proxy.port, user, purse))
         open_and_close(account(proxy.port, user, purse))
 
         assert proxy.commands.count("AUTHENTICATE") == 2

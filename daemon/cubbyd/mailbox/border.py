@@ -6,11 +6,10 @@ Exchange asks for a pause in prose, were seen on real servers.
 
 from __future__ import annotations
 
-import ast
 import re
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from imapclient.exceptions import (
     IMAPClientAbortError,
@@ -59,6 +58,9 @@ WAYS_OUT = {
 }
 """What an admin can do about a refusal (RFC 5530, 3), where it is not clear from the server's words."""
 
+PYTHON_BYTES = re.compile(r"""\[?\bb(['"])(.*?)\1\]?""")
+"""How imapclient shows some answers: as Python writes bytes, or a list of them."""
+
 CONNECTION_FAULTS = (IMAPClientAbortError, OSError, EOFError)
 PASSWORD_HINT = "check username and password"  # noqa: S105  (a sentence)
 
@@ -96,7 +98,9 @@ def translate(error: BaseException, doing: str, if_refused: str = PASSWORD_HINT)
     if pause is not None or TRANSIENT_TEXT.search(text):
         return MailboxUnavailable(f"{doing}: {text}", retry_after_seconds=_pause(text, pause))
     if HALF_IN.search(text):
-        return LoginRefused(f"{doing}: {text}; the login was taken, but it may not open this mailbox: docs/login.md")
+        return LoginRefused(
+            f"{doing}: {text}; the login was taken, but this user may not open that mailbox by IMAP: docs/login.md"
+        )
     code = _code(text)
     return CommandRefused(f"{doing}: {text}{WAYS_OUT.get(code, '')}", code=code)
 
@@ -110,10 +114,7 @@ def _login(error: LoginError, said: str, pause: float | None, if_refused: str) -
 
 
 def _reply(error: BaseException) -> str:
-    text = str(error)
-    if text.startswith(("b'", 'b"')):  # imapclient shows an answer to a login as Python writes bytes
-        with suppress(ValueError, SyntaxError):
-            text = ast.literal_eval(text).decode("ascii", "replace")
+    text = PYTHON_BYTES.sub(r"\2", str(error))
     printable = "".join(letter if letter.isprintable() else " " for letter in text)
     return printable[:LONGEST_REPLY]
 
