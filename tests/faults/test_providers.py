@@ -138,7 +138,7 @@ def test_a_login_that_is_accepted_and_gives_no_mailbox_is_a_matter_of_password_a
     failed = desk.run()
 
     assert isinstance(failed, LoginRefused), failed
-    assert "may open that mailbox by IMAP" in str(failed)
+    assert "may not open that mailbox by IMAP" in str(failed)
     assert desk.proxy.commands.count("LOGIN") == 1, "and it is not tried again at once, or the account gets locked"
 
 
