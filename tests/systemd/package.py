@@ -28,7 +28,7 @@ SECRET = "lettuce-in-the-letter"
 USER = "office"
 FILED = 60
 """Mails that people have filed into each folder."""
-AT_HOME = Path("/root/desk")
+AT_HOME = Path("~root").expanduser() / "desk"
 HERE = ("/etc", "/usr", "/var", "/opt")
 """Looked through for what the package left: all that it, its services and its commands may write to."""
 NOT_ITS_OWN = ("/opt/packages", "/opt/python", "/var/log")
@@ -249,7 +249,7 @@ def test_what_was_copied_from_one_machine_goes_on_at_another(server: Dovecot) ->
     assert history() == before
     deliver(server, LAST)
     eventually(lambda: in_folders(server, LAST) == {LAST: "Office.Billing"})
-    Path("/root/cubbyd.tar.gz").unlink()
+    Path("/var/backups/cubbyd.tar.gz").unlink()
 
 
 def documented(section: str) -> list[str]:
