@@ -22,6 +22,8 @@ from tests.standin import connected
 from cubbyd.standin import Fault, Standin
 from cubbyd.standin.server import KEY
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("Mia Hofmann", "Noah Ek", "Emma Lo", "Leo Braun", "Ava Kern", "Ben Roth", "Zoe Falk")
 START = ("finetune", "start", "examples.jsonl", "--base", BASE)
 QUICK = ("--poll-seconds", "0.05")
@@ -123,7 +125,6 @@ def test_nothing_is_sent_before_somebody_says_yes(office: Office, standin: Stand
     assert office.listed() == []
 
 
-@pytest.mark.slow
 def test_ctrl_c_ends_the_watch_and_the_next_one_goes_on(office: Office, standin: Standin) -> None:
     standin.tunings.plan(*["queued"] * 3, *["running"] * 3, *["paused"] * 40, "running", "succeeded")
     (job,) = office.begin()
@@ -157,7 +158,6 @@ def look(standin: Standin, job: str) -> None:
         client.fine_tuning.jobs.retrieve(job)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("request_number", [1, 2])
 def test_ctrl_c_in_the_middle_of_a_start_loses_neither_a_file_nor_a_job(
     office: Office, standin: Standin, request_number: int
@@ -180,7 +180,6 @@ def test_ctrl_c_in_the_middle_of_a_start_loses_neither_a_file_nor_a_job(
         office.call("finetune", "cancel", sweep["start"])
 
 
-@pytest.mark.slow
 def test_a_job_that_fails_in_the_middle_fails_the_watch_with_advice_and_leaves_no_file(
     office: Office, standin: Standin
 ) -> None:
@@ -209,7 +208,6 @@ def test_a_training_file_that_expired_is_named(office: Office, standin: Standin)
     assert "larger --keep-days" in watched.stderr
 
 
-@pytest.mark.slow
 def test_an_account_that_may_not_is_told_why_and_what_else_there_is(office: Office, standin: Standin) -> None:
     standin.tunings.is_closed = True
 
@@ -222,7 +220,6 @@ def test_an_account_that_may_not_is_told_why_and_what_else_there_is(office: Offi
     assert office.listed() == []
 
 
-@pytest.mark.slow
 def test_a_canceled_job_leaves_no_file_and_another_cancel_changes_nothing(office: Office, standin: Standin) -> None:
     (job,) = office.begin()
 
@@ -234,7 +231,6 @@ def test_a_canceled_job_leaves_no_file_and_another_cancel_changes_nothing(office
     assert "is no job that was started here" in office.call("finetune", "cancel", "ftjob-other", code=1).stderr
 
 
-@pytest.mark.slow
 def test_what_could_not_be_deleted_is_said_and_the_list_deletes_it(office: Office, standin: Standin) -> None:
     (job,) = office.begin()
     standin.then(Fault(), *[Fault.error(500)] * 1)  # the cancel, and the try to delete
@@ -247,7 +243,6 @@ def test_what_could_not_be_deleted_is_said_and_the_list_deletes_it(office: Offic
     assert "files at the vendor" not in office.call("finetune", "list").stdout
 
 
-@pytest.mark.slow
 def test_a_start_of_which_half_failed_says_which_job_runs(office: Office, standin: Standin) -> None:
     standin.then(Fault(), Fault(), Fault.error(503))
 
@@ -260,7 +255,6 @@ def test_a_start_of_which_half_failed_says_which_job_runs(office: Office, standi
     assert "succeeded" in watched.stdout
 
 
-@pytest.mark.slow
 def test_a_test_set_that_the_model_has_learned_or_a_machine_wrote_measures_nothing(office: Office, standin: Standin) -> None:
     (job,) = office.begin("--epochs", "1")
     office.call("finetune", "watch", *QUICK)
@@ -277,7 +271,6 @@ def test_a_test_set_that_the_model_has_learned_or_a_machine_wrote_measures_nothi
     assert "ft:" not in (office.folder / "cubbyd.toml").read_text()
 
 
-@pytest.mark.slow
 def test_categories_that_changed_since_the_training_are_noticed_before_anything_is_asked(office: Office) -> None:
     (job,) = office.begin("--epochs", "1")
     office.call("finetune", "watch", *QUICK)
@@ -289,7 +282,6 @@ def test_categories_that_changed_since_the_training_are_noticed_before_anything_
     assert "are not those that the model was taught with" in refused.stderr
 
 
-@pytest.mark.slow
 def test_a_key_is_not_taken_to_another_server_than_the_jobs_are_at(office: Office) -> None:
     (job,) = office.begin()
     file = office.folder / "cubbyd.toml"
@@ -319,7 +311,6 @@ def test_a_wrong_option_is_a_sentence(office: Office, arguments: tuple[str, ...]
     assert said in office.call(*START, "--yes", *arguments, code=2).stderr
 
 
-@pytest.mark.slow
 def test_files_that_cannot_be_used_are_a_sentence(office: Office, standin: Standin) -> None:
     few = (office.folder / "examples.jsonl").read_text().splitlines()[:8]
     (office.folder / "few.jsonl").write_text("\n".join(few) + "\n")
@@ -332,14 +323,12 @@ def test_files_that_cannot_be_used_are_a_sentence(office: Office, standin: Stand
     assert standin.requests == []
 
 
-@pytest.mark.slow
 def test_before_anything_was_started_every_command_says_how_to_begin(office: Office) -> None:
     assert office.call("finetune", "list").stdout == "Nothing was started from here yet.\n"
     for command in (["watch"], ["results"], ["cancel", "x"], ["adopt", "x", "--test", "test.jsonl"]):
         assert "begin with: cubbyd finetune start" in office.call("finetune", *command, code=1).stderr
 
 
-@pytest.mark.slow
 def test_the_commands_of_the_page_run_as_they_stand_there(office: Office) -> None:
     """All but the first, which divides more mail than there is here, and the last, which needs a mail server."""
     page = (ROOT / "docs" / "finetuning.md").read_text()

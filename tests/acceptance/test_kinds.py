@@ -16,7 +16,7 @@ from tests.mail import Outside, mail
 
 from cubbyd.classify.registry import BACKENDS
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 pytest.importorskip("openai", reason="the extra cubbyd[openai] is not installed")
 
 from cubbyd.standin import Standin  # noqa: E402

@@ -17,6 +17,8 @@ from tests.acceptance.terminal import Terminal
 from cubbyd.standin import Fault, Standin
 from cubbyd.standin.server import KEY
 
+pytestmark = pytest.mark.slow
+
 WORDS = {"fever": "absence", "invoice": "billing", "grandma": "pickup"}
 MAILS = [
     '{"subject": "fever", "body": "he has a fever", "id": "a"}',

@@ -15,6 +15,8 @@ from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 from tests.patience import PATIENCE_SECONDS, eventually
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -146,7 +148,6 @@ def test_a_category_without_an_example_is_a_warning(stocked: Desk) -> None:
     assert in_use(stocked) == ["v2"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.001, 0.5, 0.999])
 def test_a_file_with_a_byte_changed_is_refused_by_use_check_show_and_the_daemon(stocked: Desk, share: float) -> None:
     for file in (stocked.folder / "models" / "v2.model", stocked.folder / "cubbyd.model"):
@@ -211,7 +212,6 @@ def outside(dovecot: Dovecot, user: str) -> Iterator[Outside]:
 
 
 @pytest.mark.dovecot
-@pytest.mark.slow
 def test_a_running_daemon_takes_the_model_in_use_at_a_reload_and_not_before(
     tmp_path: Path, dovecot: Dovecot, user: str, outside: Outside
 ) -> None:

@@ -18,7 +18,7 @@ from tests.mail import Outside, mail
 from cubbyd.standin import Standin
 from cubbyd.standin.server import KEY
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 CHILDREN = ["Tom", "Ida", "Lou", "Kim", "Sam"]
 NOW = datetime.now(UTC)

@@ -14,6 +14,8 @@ from tests.acceptance.test_label import hosted
 
 from cubbyd.standin import Fault, Standin
 
+pytestmark = pytest.mark.slow
+
 WORDS = {"fever": "absence", "invoice": "billing", "grandma": "pickup"}
 FILL = ("dataset", "synthesize", "mails.jsonl", "--out", "filled.jsonl", "--to", "8")
 

@@ -20,6 +20,8 @@ from cubbyd.journal import Selection
 from cubbyd.lifecycle import State
 from cubbyd.testing import DELETED, FakeServer, HandClock
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def found() -> FakeServer:
