@@ -215,7 +215,7 @@ def test_a_message_id_finds_its_mails_wherever_they_lie_and_no_other(rig: Rig) -
     first, second, _ = mailbox.all_uids()
     mailbox.ensure_folder("Absence")
     known = mailbox.fingerprints(INBOX, 1)
-    mailbox.move([first], "Absence")
+    relocate(mailbox, [first], "Absence")
 
     assert mailbox.with_message_id("1@example.com") == {known[first], known[second]}
     assert mailbox.with_message_id("nobody@example.com") == set()
