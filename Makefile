@@ -35,7 +35,7 @@ test: $(VENV)/.ready dovecot lint
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
 
 test-slow: $(VENV)/.ready dovecot $(VENV)-audit/.ready
-	$(BIN)/pytest -n $(WORKERS) -m slow
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m slow
 
 test-servers: $(VENV)/.ready
 	$(BIN)/pytest -n 0 -m servers tests/servers

@@ -49,7 +49,7 @@ def test_the_configurations_kind_is_trained_and_says_how_good_it_is(grouped: Des
     (facts,) = json_lines(grouped.call("train", "examples.jsonl", "--out", "cubbyd.model", "--json").stdout)
 
     assert "the right group" in said
-    assert 'set kind = "hierarchical" and model = "cubbyd.model"' in said
+    assert "Next: `cubbyd check`." in said
     assert (facts["examples"], facts["categories"], facts["groups"]) == (96, 3, 2)
     assert 0.9 < facts["group_accuracy"] <= 1
     assert 0.9 < facts["accuracy_within_group"] <= 1

@@ -130,7 +130,8 @@ def test_a_mailbox_that_hangs_starves_the_watchdog_whose_signal_shows_every_stac
     cubbyd.write(mailbox=account(dovecot, cubbyd.folder / "hanging.pem"), more=healthy)
     process.send_signal(signal.SIGHUP)
     manager.wait_for("READY=1")
-    manager.take()
+    manager.take(2)  # the last sign of life before the hang
+    manager.take(2)
 
     until = time.monotonic() + 25
     while time.monotonic() < until:
@@ -142,5 +143,5 @@ def test_a_mailbox_that_hangs_starves_the_watchdog_whose_signal_shows_every_stac
     assert process.wait(PATIENCE_SECONDS) == -signal.SIGABRT
     said = (cubbyd.folder / "log").read_text()
     assert said.count("(most recent call first)") >= 4
-    assert "in _tls_context" in said
+    assert "tls_context" in said
     assert "in _serve" in said

@@ -146,6 +146,22 @@ def test_many_wakes_during_a_pass_make_one_more_and_none_at_the_same_time(journa
     assert not filer.overlapped
 
 
+def test_why_mail_waits_is_said_until_it_does_not_though_the_passes_between_have_nothing_to_do(journal: Journal) -> None:
+    clock = SystemClock()
+    worker = Worker(name="office", open_mailbox=FakeServer().connect, filer=SlowFiler(), journal=journal, clock=clock)  # type: ignore[arg-type]
+    journal.open_folder("office", "INBOX", 1, clock.now())
+    journal.record_scan("office", "INBOX", 1, [7], clock.now())
+    (waiting,) = journal.waiting("office", State.SEEN, clock.now(), 9)
+    journal.postpone([waiting.id], until=clock.now() + timedelta(hours=1), error="the budget is used up")
+
+    worker.run_pass()
+    assert worker.standing.trouble == "the budget is used up"
+
+    journal.advance([Change(id=waiting.id, to=State.GONE)], clock.now())
+    worker.run_pass()
+    assert worker.standing.trouble is None
+
+
 def worker_with(
     journal: Journal, clock: Clock, connect: list[BaseException | FakeServer], tmp_path: Path, *, lot: float = 1.0
 ) -> Worker:

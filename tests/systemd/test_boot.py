@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.systemd.boot import PYTHON, run_stories, why_not
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("boot")]  # booted once
 
 STORIES = re.findall(r"^def (test_\w+)", (Path(__file__).parent / "inside.py").read_text(), re.MULTILINE)
 WRAPPER = f"""#!/bin/sh

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.systemd.boot import run_stories, why_not
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("package")]  # built and booted once
 
 STORIES = re.findall(r"^def (test_\w+)", (Path(__file__).parent / "package.py").read_text(), re.MULTILINE)
 DEBIAN_PYTHON = "import sys; sys.exit(sys.version_info < (3, 11))"

@@ -108,8 +108,19 @@ def test_mail_that_waits_longer_than_it_may_is_said_with_why() -> None:
         (replace(WELL, outcome=polled(MINUTE), is_running=False), None),
         (replace(WELL, outcome=polled(2 * MINUTE, started=2 * MINUTE)), None),
         (replace(WELL, outcome=None), None),
+        (replace(WELL, wait=Wait(mails=3, since=NOW - MINUTE, error="over quota")), "3 mails wait to be filed: over quota"),
+        (replace(WELL, wait=Wait(mails=3, since=NOW - MINUTE, error=None)), None),
     ],
-    ids=["a failed poll", "one by cron", "a poll is overdue", "none is due yet", "a long pass", "has only just begun"],
+    ids=[
+        "a failed poll",
+        "one by cron",
+        "a poll is overdue",
+        "none is due yet",
+        "a long pass",
+        "has only just begun",
+        "left behind",
+        "in hand",
+    ],
 )
 def test_the_first_sign_of_a_failure_is_told_after_one_poll_and_is_no_alarm_yet(signs: Signs, said: str | None) -> None:
     sign = find_first_sign(signs, NOW)

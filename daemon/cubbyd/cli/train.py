@@ -129,7 +129,7 @@ def command(config_file: Path | None, /, *, kind: str | None, as_json: bool, **w
         click.echo(f"Next: cubbyd models show {version.name}, cubbyd models use {version.name}.")
         return
     if config and config.classifier.kind == chosen and config.classifier.model.resolve() == file.resolve():
-        click.echo("Next: cubbyd check.")
+        click.echo("Next: `cubbyd check`.")
         return
     set_kind = f'kind = "{chosen}" and ' if chosen != KINDS[0] else ""
     click.echo(f'Next: set {set_kind}model = "{wish.out}" in [classifier], then `cubbyd check`.')

@@ -79,12 +79,18 @@ def find_trouble(signs: Signs, now: datetime, longest_wait: timedelta) -> Troubl
 
 
 def find_first_sign(signs: Signs, now: datetime) -> Trouble | None:
-    """Tell what went wrong at the last poll, or that the next one is overdue: perhaps for a moment only, and no alarm yet."""
+    """Tell what went wrong at the last poll, why mail waits since an earlier one, or that the next one is overdue.
+
+    Perhaps for a moment only, and no alarm yet.
+    """
     outcome = signs.outcome
     if outcome is None:
         return None
     if outcome.error is not None:
         return Trouble(has_stopped=False, since=outcome.failing_since, what=outcome.error, way_out=_MEND)
+    if signs.wait is not None and signs.wait.error:
+        what = f"{signs.wait.mails} mails wait to be filed: {signs.wait.error}"
+        return Trouble(has_stopped=False, since=signs.wait.since, what=what, way_out=_WAITS)
     overdue = now - outcome.started_at - OVERDUE * timedelta(seconds=signs.poll_seconds)
     if overdue > timedelta(0) and not signs.is_running:
         return Trouble(has_stopped=False, since=outcome.started_at, what="cubbyd is not running", way_out=_START)

@@ -17,6 +17,7 @@ from cubbyd.clock import Clock
 from cubbyd.errors import CubbydError, MailboxError, MailboxUnavailable, StateError
 from cubbyd.filing import Filer, PassReport
 from cubbyd.journal import Journal
+from cubbyd.lifecycle import UNFINISHED, WAITING
 from cubbyd.mailbox import Mailbox, Pauses
 from cubbyd.service.headline import Standing
 from cubbyd.service.observer import Nobody, Observer
@@ -76,6 +77,7 @@ class Worker:
         self._observer.pass_ended(self.name, self._clock.monotonic() - begun, report.problems)
         self._failures = 0
         self.standing.add(report)
+        self.standing.trouble = self.standing.trouble or self._left_behind()
         if report.problems:
             self._journal.poll_failed(self.name, str(report.problems[0]), self._clock.now())
         elif not report.was_stopped:
@@ -83,6 +85,11 @@ class Worker:
         if not report.was_stopped:
             self._send_digest()
         return report
+
+    def _left_behind(self) -> str | None:
+        """Tell why mail still waits that an earlier pass could not handle; None where none does."""
+        wait = self._journal.wait(self.name, WAITING | UNFINISHED)
+        return wait.error if wait else None
 
     def _send_digest(self) -> None:
         if self._postman is None or self._mailbox is None:
