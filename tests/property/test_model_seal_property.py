@@ -88,6 +88,20 @@ def test_a_change_anywhere_is_refused_by_the_kind_and_by_whoever_shows_the_card(
             read()
 
 
+@pytest.mark.parametrize("byte", range(12, 20))
+def test_a_directory_that_is_said_to_lie_elsewhere_is_refused_as_damage(
+    files: dict[str, Path], tmp_path: Path, byte: int
+) -> None:
+    """The size and the place of a zip's directory (APPNOTE 4.3.16): some lead to before the beginning of the file."""
+    broken = bytearray(files["local"].read_bytes())
+    broken[broken.rindex(b"PK\5\6") + byte] ^= 0x55
+    file = tmp_path / "broken.model"
+    file.write_bytes(broken)
+
+    with pytest.raises(ModelFileError, match=r"broken\.model: (is no sound|is damaged)"):
+        read_about(file)
+
+
 @pytest.mark.parametrize("kind", LOADERS)
 def test_the_file_as_it_was_written_is_read_by_its_own_kind_alone(files: dict[str, Path], kind: str) -> None:
     LOADERS[kind](files[kind], renderer=RENDERER_VERSION)

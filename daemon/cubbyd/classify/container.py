@@ -10,6 +10,7 @@ seal: the SHA-256 of all bytes before it, so that a file of which any byte chang
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -62,6 +63,8 @@ def open_container(file: Path) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(_checked(file)) as archive:
             yield archive
     except OSError as error:
+        if error.errno == errno.EINVAL:  # broken bytes sent zipfile to a place before the file's beginning
+            raise ModelFileError(file, f"is no sound model file; {TRAIN_AGAIN}") from error
         raise ModelFileError(file, f"cannot be read: {error.strerror or error}; {TRAIN_AGAIN}") from error
     except _BROKEN as error:
         raise ModelFileError(file, f"is no sound model file; {TRAIN_AGAIN}") from error
