@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 240.0
 
 
 def eventually(is_so: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
