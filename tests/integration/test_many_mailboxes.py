@@ -83,7 +83,7 @@ def test_a_slow_a_silent_and_a_dead_mailbox_hold_up_no_other(journal: Journal, d
                 before = time.monotonic()
                 outside.deliver(mail("the invoice", number=number))
                 eventually(lambda number=number: outside.everything() == {"Billing": ["the invoice"] * number})  # type: ignore[misc]
-                assert time.monotonic() - before < PATIENCE_SECONDS / 6, "the silent server is given up after 15 s and more"
+                assert time.monotonic() - before < 15, "the silent server is given up after 15 s and more"
             eventually(lambda: slow.everything() == {"Absence": ["ill"]})
             well, dead = journal.poll_outcome("well"), journal.poll_outcome("dead")
             assert well is not None
