@@ -15,17 +15,18 @@ from pathlib import Path
 
 import pytest
 from tests.acceptance.cubbyd import Cubbyd, write_examples
-from tests.acceptance.desk import clean_environment
 from tests.dovecot import Dovecot
 from tests.embeddings import make_folder
 from tests.mail import Outside, mail
 from tests.patience import PATIENCE_SECONDS, eventually
 
+from cubbyd.service.log import STRICT
+
 pytestmark = [pytest.mark.slow, pytest.mark.dovecot]
 
 SUBJECTS = ("Emma is ill today", "the invoice for Noah is wrong", "a milk allergy, no nuts please")
 FILED = {"Absence": [SUBJECTS[0]], "Billing": [SUBJECTS[1]], "Meals": [SUBJECTS[2]]}
-TELEMETRY = "ORT_DISABLE_TELEMETRY"
+OF_A_SERVICE = ("PATH", "LANG", "LC_ALL", "OMP_NUM_THREADS", STRICT)
 CALL = re.compile(r"\b(?:connect|sendto|sendmsg|sendmmsg|bind)\(.*")
 INTERNET = re.compile(r"sa_family=AF_INET6?, sin6?_port=htons\((\d+)\).*?\"([^\"]+)\"")
 LOCAL = re.compile(r"sa_family=AF_UNIX, sun_path=@?\"([^\"]+)\"")
@@ -55,13 +56,17 @@ def partners(trace: Path) -> set[tuple[str, int] | str]:
     return {(address, int(port)) for port, address in INTERNET.findall(calls)} | set(LOCAL.findall(calls))
 
 
+def of_a_service(home: Path) -> dict[str, str]:
+    """Give a service's environment: where CI=true, or ORT_DISABLE_TELEMETRY, onnxruntime would be silent of itself."""
+    return {key: value for key, value in os.environ.items() if key in OF_A_SERVICE} | {"HOME": str(home)}
+
+
 def file_mail(cubbyd: Cubbyd, strace: list[str], outside: Outside, home: Path) -> None:
     """Have the daemon file three mails, one of them while it watches, and end it as systemd does."""
     home.mkdir()
     outside.deliver(*(mail(subject, number=number, body=subject) for number, subject in enumerate(SUBJECTS[:2])))
-    environment = {key: value for key, value in clean_environment().items() if key != TELEMETRY} | {"HOME": str(home)}
     with (cubbyd.folder / "log").open("w") as log:
-        daemon = subprocess.Popen([*strace, *cubbyd.command("run")], stderr=log, cwd=cubbyd.folder, env=environment)
+        daemon = subprocess.Popen([*strace, *cubbyd.command("run")], stderr=log, cwd=cubbyd.folder, env=of_a_service(home))
     try:
         eventually(lambda: cubbyd.events().count("mail filed") == 2)
         outside.deliver(mail(SUBJECTS[2], number=2, body=SUBJECTS[2]))
@@ -103,8 +108,7 @@ def test_what_onnxruntime_does_by_itself_would_be_seen(strace: list[str], tmp_pa
     apart = ["unshare", "--net"]
     if subprocess.run([*apart, "/bin/true"], capture_output=True, check=False).returncode != 0:
         pytest.skip("no network of its own can be made here; root can")
-    environment = {key: value for key, value in os.environ.items() if key != TELEMETRY} | {"HOME": str(tmp_path)}
-    process = subprocess.Popen([*apart, *strace, sys.executable, "-c", PHONES_HOME], env=environment)
+    process = subprocess.Popen([*apart, *strace, sys.executable, "-c", PHONES_HOME], env=of_a_service(tmp_path))
     try:
         eventually(lambda: (tmp_path / "trace").exists() and bool(partners(tmp_path / "trace")))
     finally:
