@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -99,13 +100,28 @@ class Office:
             should_stop=self.should_stop,
         )
 
-    def run(self, *, full_scan: bool = False, wrap: Callable[[Journal], Journal] = lambda journal: journal) -> PassReport:
+    def run(
+        self,
+        *,
+        full_scan: bool = False,
+        watch: bool = False,
+        wrap: Callable[[Journal], Journal] = lambda journal: journal,
+    ) -> PassReport:
         """One pass on a connection of its own."""
         journal, mailbox = self.journal(), self.connect()
         try:
-            return self.filer(wrap(journal)).run(mailbox, full_scan=full_scan)
+            return self.filer(wrap(journal)).run(mailbox, full_scan=full_scan, watch=watch)
         finally:
             mailbox.close()
+            journal.close()
+
+    def moved_by_people(self) -> list[tuple[str | None, str | None]]:
+        """From which category to which, in order."""
+        journal = self.journal()
+        try:
+            last = datetime.max.replace(tzinfo=UTC)
+            return [(one.was, one.category) for one in journal.sightings.accepted("office", last.replace(year=1), last)]
+        finally:
             journal.close()
 
     def records(self) -> list[Record]:

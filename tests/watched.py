@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -66,6 +67,7 @@ class Watched:
             classifier=ObservedClassifier(self.classifier, self.meter, self.clock),
             clock=self.clock,
             noted=lambda record, to, is_old: self.meter.mail_became("office", record, to, is_old=is_old),
+            moved=partial(self.meter.mail_moved, "office"),
         )
         worker = Worker(
             name="office",

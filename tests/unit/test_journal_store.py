@@ -89,7 +89,7 @@ def test_a_migrated_file_is_the_same_as_a_fresh_one_for_sqlite_too(directory: Pa
 
     assert migrated.pop("alembic_version")
     assert migrated == schema_of(fresh)
-    assert set(migrated) == {"message", "folder", "poll", "undo", "digest"}
+    assert set(migrated) == {"message", "folder", "poll", "undo", "digest", "shelf", "sighting"}
 
 
 @pytest.mark.parametrize("version", RELEASED)

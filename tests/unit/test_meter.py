@@ -101,6 +101,21 @@ def test_errors_of_the_server_are_counted_by_their_kind_alone(watched: Watched, 
     assert "lettuce" not in watched.meter.exposition().decode()
 
 
+def test_a_correction_is_counted_by_what_it_was_and_became_in_words_of_the_configuration_alone(watched: Watched) -> None:
+    watched.deliver("ill", "the invoice")
+    watched.passes()
+    watched.server.create("Meals")
+    watched.server.drag(1, "Absence", "Billing")
+    for _ in range(3):
+        watched.clock.advance(600)
+        watched.passes()
+    watched.meter.mail_moved("office", "lettuce", None)
+    watched.meter.mail_moved("office", "meals", "meals")
+    seen = {tuple(labels): value for (name, *labels), value in watched.samples().items() if name == "cubbyd_corrections_total"}
+
+    assert seen == {("absence", "office", "billing"): 1, ("", "office", ""): 1}
+
+
 def test_a_pass_that_the_state_file_ended_is_counted(watched: Watched) -> None:
     watched.meter.pass_ended("office", 0.1, [StateError("the disk is full")])
 

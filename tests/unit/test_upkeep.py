@@ -228,6 +228,26 @@ def test_old_mail_goes_and_its_fingerprint_is_nowhere_in_the_files(office: Offic
     assert not any(fingerprint and fingerprint.encode() in content for fingerprint in fingerprints)
 
 
+def test_what_people_did_with_old_mail_goes_with_it(office: Office, server: FakeServer) -> None:
+    assert isinstance(office.clock, HandClock)
+    office.run(watch=True)
+    server.create("Meals")
+    server.drag(1, "Absence", "Billing")
+    for _ in range(2):
+        office.clock.advance(900)
+        office.run(watch=True)
+    server.drag(max(server.folders["Billing"].mails), "Billing", "Absence")
+    office.clock.advance(900)
+    office.run(watch=True)  # seen, and not yet judged
+    database = office.state / DATABASE_NAME
+    assert ask(database, "SELECT was, category FROM sighting ORDER BY id") == [("absence", "billing"), (None, None)]
+
+    prune(office.state, NOW - timedelta(days=1), dry_run=False)
+    assert len(ask(database, "SELECT 1 FROM sighting")) == 2
+    prune(office.state, NOW + YEAR, dry_run=False)
+    assert ask(database, "SELECT 1 FROM sighting") == []
+
+
 def test_a_dry_run_counts_the_same_and_removes_nothing(office: Office) -> None:
     assert prune(office.state, NOW + YEAR, dry_run=True) == prune(office.state, NOW + YEAR, dry_run=True)
     assert prune(office.state, NOW + YEAR, dry_run=True).mails == 2

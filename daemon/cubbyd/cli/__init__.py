@@ -39,6 +39,7 @@ COMMANDS = {
     "status": "Show how each mailbox is doing.",
     "digest": "Say what was filed in the last days and what needs a person, on the screen or as a mail.",
     "history": "Show what went where, and why.",
+    "corrections": "Show what people moved to another category, and make examples of it.",
     "undo": "Take filed mail back to the inbox.",
     "retry": "Give quarantined mail another chance.",
     "state": "Look after the state file: back up, check, prune.",

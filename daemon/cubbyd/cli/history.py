@@ -14,7 +14,7 @@ from cubbyd.classify.serial import reason_words
 from cubbyd.cli.output import console, local_time, say_json, table
 from cubbyd.clock import SystemClock
 from cubbyd.config import find_config, load_config
-from cubbyd.journal import Journal, Record, open_database
+from cubbyd.journal import Journal, Record, Sighting, open_database
 from cubbyd.lifecycle import State
 
 UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -64,21 +64,22 @@ def command(
     journal = Journal(open_database(config.state.directory, read_only=True))
     try:
         records = journal.history(since=since, category=category, state=State(state) if state else None, limit=limit)
+        moved = journal.sightings.latest(record.id for record in records)
     finally:
         journal.close()
     if as_json:
         for record in records:
-            say_json(_facts(record))
+            say_json(_facts(record, moved.get(record.id)))
         return
     columns = ["when", "mailbox", "uid", "run", "what", "category", "p", "folder", "because of"]
-    console().print(table("", columns, [_row(record) for record in records]))
+    console().print(table("", columns, [_row(record, moved.get(record.id)) for record in records]))
     if not records:
         click.echo("Nothing on record for that.")
     for model, count in Counter(filter(None, map(_model, records))).most_common():
         click.echo(f"{count} of these decided by {model}")
 
 
-def _facts(record: Record) -> dict[str, Any]:
+def _facts(record: Record, moved: Sighting | None) -> dict[str, Any]:
     return {
         "time": record.changed_at,
         "mailbox": record.mailbox,
@@ -93,6 +94,9 @@ def _facts(record: Record) -> dict[str, Any]:
         "keyword": record.keyword,
         "folder": record.target_folder,
         "folder_uid": record.target_uid,
+        "moved_by_person": moved.accepted_at if moved else None,
+        "moved_to": moved.category if moved else None,
+        "moved_to_folder": moved.folder if moved else None,
         "run": record.run,
         "undo": record.undo_id,
         "received": record.received_at,
@@ -109,9 +113,10 @@ def _model(record: Record) -> str | None:
     return found
 
 
-def _row(record: Record) -> list[object]:
+def _row(record: Record, moved: Sighting | None) -> list[object]:
     why = ", ".join(reason_words(record.prediction)) if record.category else (record.hold or record.error)
     why = f"URGENT ({record.urgent}); {why or ''}" if record.urgent else why
+    why = f"MOVED by a person to {moved.folder}; {why or ''}" if moved else why
     categories = " ".join([record.category, *(record.others or ())]) if record.category else None
     p = "" if record.probability is None else f"{record.probability:.2f}"
     state = record.state if record.state is not State.DECIDED else "decided only"

@@ -56,6 +56,8 @@ class PassContext:
     """Called whenever mails were judged: a sign that the work goes on."""
     noted: Callable[[Record, State, bool], None]
     """Called for each mail that was taken to a state: with whether it is old mail."""
+    moved: Callable[[str | None, str | None], None]
+    """Called for each mail that a person moved: with the category that it had, and has; None: for people to decide."""
     status: FolderStatus
     """The inbox as it was opened."""
     targets: dict[str, FolderStatus] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from cubbyd.errors import ClassifierUnavailable
 from cubbyd.filing.apply import LOT, file_some
 from cubbyd.filing.backlog import OldMail, begin
 from cubbyd.filing.context import PassContext, PassReport
+from cubbyd.filing.correction import watch_people
 from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, PART_OUTAGE, judge_some
 from cubbyd.filing.plan import Rules
 from cubbyd.filing.recover import recover
@@ -34,19 +35,22 @@ class Filer:
         should_stop: Callable[[], bool] = lambda: False,
         progress: Callable[[], None] = lambda: None,
         noted: Callable[[Record, State, bool], None] = lambda *_: None,
+        moved: Callable[[str | None, str | None], None] = lambda *_: None,
     ) -> None:
         """Take the parts; `should_stop` is asked between mails and ends a pass cleanly.
 
-        `progress` hears of each lot, `noted` of each mail and what became of it, and whether it is old mail.
+        `progress` hears of each lot, `noted` of each mail and what became of it, and whether it is old mail, and `moved` of
+        each that a person moved: from which category to which.
         """
         self._name, self._inbox, self._rules = name, inbox, rules
         self._journal, self._classifier, self._clock, self._should_stop = journal, classifier, clock, should_stop
-        self._progress, self._noted = progress, noted
+        self._progress, self._noted, self._moved = progress, noted, moved
 
-    def run(self, mailbox: Mailbox, *, full_scan: bool = False) -> PassReport:
+    def run(self, mailbox: Mailbox, *, full_scan: bool = False, watch: bool = False) -> PassReport:
         """Do one pass over an open connection.
 
-        With full_scan, compare the whole inbox with the record, so that a mail below the watermark is found too.
+        With full_scan, compare the whole inbox with the record, so that a mail below the watermark is found too; with watch,
+        look in the end for mail that people moved.
         Nothing is touched where a stop was asked for before it begins: another may be at work on the mailbox by now.
         Raises MailboxError's kinds; the journal then knows what was in hand, and the next pass settles it.
         """
@@ -67,6 +71,7 @@ class Filer:
             should_stop=self._should_stop,
             progress=self._progress,
             noted=self._noted,
+            moved=self._moved,
             status=status,
         )
         context.report.problems += begun.problems
@@ -75,6 +80,8 @@ class Filer:
         old_mail = OldMail(context)
         self._scan(context, old_mail, full_scan=full_scan)
         self._work(context, old_mail)
+        if watch and not self._should_stop():
+            watch_people(context)
         context.report.was_stopped = self._should_stop()
         return context.report
 

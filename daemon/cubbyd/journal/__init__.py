@@ -4,8 +4,9 @@ from cubbyd.journal.digest import DigestBook, Sending
 from cubbyd.journal.journal import Journal
 from cubbyd.journal.lock import is_locked
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
+from cubbyd.journal.sighting import Sighting, SightingBook
 from cubbyd.journal.store import open_database, state_lock
-from cubbyd.journal.tally import Ends, Expense, Snag, Tally
+from cubbyd.journal.tally import Ends, Expense, Moves, Snag, Tally
 
 __all__ = [
     "MARKED_DELETED",
@@ -15,10 +16,13 @@ __all__ = [
     "Expense",
     "Journal",
     "Mark",
+    "Moves",
     "PollOutcome",
     "Record",
     "Selection",
     "Sending",
+    "Sighting",
+    "SightingBook",
     "Snag",
     "Tally",
     "Undo",

@@ -1,7 +1,7 @@
 """The journal: what was seen, decided, planned and done with each mail. Every query has its name here, and no other home.
 
-What reports and digests ask is in tally.py and digest.py. Each method is one transaction. Nothing is ever deleted, and a step
-that the life cycle does not allow raises IllegalTransition and changes nothing.
+What reports and digests ask is in tally.py and digest.py, what people moved in sighting.py. Each method is one transaction.
+No mail is ever deleted, and a step that the life cycle does not allow raises IllegalTransition and changes nothing.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cubbyd.errors import IllegalTransition
 from cubbyd.journal.digest import DigestBook
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
 from cubbyd.journal.schema import by_time, folder, message, poll, undo
+from cubbyd.journal.sighting import SightingBook
 from cubbyd.journal.tally import Tally
 from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
@@ -47,6 +48,8 @@ class Journal:
         self.digests = DigestBook(engine)
         """Which digests were sent."""
         self._turn = Lock()
+        self.sightings = SightingBook(engine, self._writing)
+        """Where people put mail after it was decided."""
 
     def close(self) -> None:
         """Give the database back."""
@@ -201,13 +204,13 @@ class Journal:
                     found[record.fingerprint].append(record)
         return found
 
-    def claimed_uids(self, mailbox: str, target: str, uidvalidity: int) -> set[int]:
-        """Give the UIDs in a target folder that are known to be mails already filed."""
+    def claimed_uids(self, mailbox: str, target: str, uidvalidity: int, above: int = 0) -> set[int]:
+        """Give the UIDs above one in a target folder that are known to be mails already filed."""
         query = sa.select(message.c.target_uid).where(
             message.c.mailbox == mailbox,
             message.c.target_folder == target,
             message.c.target_uidvalidity == uidvalidity,
-            message.c.target_uid.is_not(None),
+            message.c.target_uid > above,
         )
         with self._engine.connect() as connection:
             return set(connection.scalars(query))

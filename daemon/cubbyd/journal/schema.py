@@ -27,7 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-SCHEMA_VERSION = "0006"
+SCHEMA_VERSION = "0007"
 """The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
 
 
@@ -105,6 +105,7 @@ message = Table(
     Index(None, "mailbox", "state"),
     Index(None, "fingerprint"),
     Index(None, "changed_at"),
+    Index("ix_message_target", "mailbox", "target_folder", "target_uidvalidity", "target_uid"),
 )
 
 folder = Table(
@@ -151,6 +152,37 @@ digest = Table(
     Column("fingerprint", String),
     Column("first_uid", BigInteger),
     Column("sent_at", UtcDateTime),
+)
+
+shelf = Table(
+    "shelf",
+    metadata,
+    Column("mailbox", String, primary_key=True),
+    Column("folder", String, primary_key=True),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("last_uid", BigInteger, nullable=False),
+)
+"""How far each folder was looked through that mail is filed to, for what people put there."""
+
+sighting = Table(
+    "sighting",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # where a known mail was seen that cubbyd did not put there
+    Column("mailbox", String, nullable=False),
+    Column("folder", String, nullable=False),
+    Column("uidvalidity", BigInteger, nullable=False),
+    Column("uid", BigInteger, nullable=False),
+    Column("fingerprint", String, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    # once it stayed there: which mail that is, and what the move says
+    Column("record_id", Integer),
+    Column("was", String),
+    Column("category", String),
+    Column("accepted_at", UtcDateTime),
+    UniqueConstraint("mailbox", "folder", "uidvalidity", "uid"),
+    Index(None, "record_id"),
+    Index(None, "mailbox", "accepted_at"),
 )
 
 

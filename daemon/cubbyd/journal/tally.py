@@ -5,14 +5,30 @@ Nothing here changes anything. As the journal does, it names no mail but by its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from cubbyd.journal.schema import by_time, message
+from cubbyd.journal.schema import by_time, message, sighting
 from cubbyd.lifecycle import TAKEN_BACK, TOUCHED_BY_PEOPLE, UNFILED, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moves:
+    """Mails that people moved from one category to another."""
+
+    was: str | None
+    """None: held for people."""
+    category: str | None
+    """None: the folder for unsure mail. Where it is what it was, a person chose as cubbyd would have."""
+    mails: int
+
+    @property
+    def is_correction(self) -> bool:
+        """Tell whether cubbyd was wrong, or unsure."""
+        return self.was != self.category
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +45,8 @@ class Ends:
     """Brought back to the inbox by an undo."""
     urgent: int
     """Mails that came in this time and that a person should have looked at soon."""
+    moves: Sequence[Moves] = ()
+    """What people moved, the most first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +89,20 @@ class Tally:
             taken_by_people=self._count(here, message.c.state.in_(TOUCHED_BY_PEOPLE), changed),
             taken_back=self._count(here, message.c.state.in_(TAKEN_BACK), changed),
             urgent=self._count(here, message.c.urgent.is_not(None), message.c.urgent != "", *came),
+            moves=tuple(self.moves(mailbox, since, until)),
         )
+
+    def moves(self, mailbox: str, since: datetime, until: datetime) -> list[Moves]:
+        """Count what people moved in [since, until) by what it was and became, the most first."""
+        number = sa.func.count()
+        query = (
+            sa.select(sighting.c.was, sighting.c.category, number)
+            .where(sighting.c.mailbox == mailbox, sighting.c.accepted_at >= since, sighting.c.accepted_at < until)
+            .group_by(sighting.c.was, sighting.c.category)
+            .order_by(number.desc(), sighting.c.was, sighting.c.category)
+        )
+        with self._engine.connect() as connection:
+            return [Moves(was=was, category=category, mails=mails) for was, category, mails in connection.execute(query).all()]
 
     def expense(self, mailbox: str, since: datetime, until: datetime) -> Expense:
         """Add up what was paid for the mail that was found in [since, until): each mail counts once, whatever became of it."""

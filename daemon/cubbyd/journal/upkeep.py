@@ -258,6 +258,11 @@ _UNDOS_GO = """
     DELETE FROM undo WHERE begun_at < :before AND id NOT IN (SELECT undo_id FROM message WHERE undo_id IS NOT NULL)
 """
 
+_SIGHTINGS_GO = """
+    DELETE FROM sighting WHERE (accepted_at IS NULL AND seen_at < :before)
+    OR (accepted_at IS NOT NULL AND record_id NOT IN (SELECT id FROM message))
+"""
+
 
 def prune(directory: Path, before: datetime, *, dry_run: bool) -> Pruned:
     """Remove what was done with before a moment: every row of a mail that is no longer in the inbox, its fingerprint too.
@@ -276,6 +281,7 @@ def prune(directory: Path, before: datetime, *, dry_run: bool) -> Pruned:
         (old,) = connection.execute("SELECT count(*) FROM message WHERE changed_at < :before", at).fetchone()
         mails = connection.execute(f"DELETE FROM message WHERE {_GOES}", at).rowcount  # nosec B608  # noqa: S608
         connection.execute(_UNDOS_GO, at)
+        connection.execute(_SIGHTINGS_GO, at)
         connection.execute("ROLLBACK" if dry_run else "COMMIT")
         if not dry_run:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # else the old pages stay in the log for a while

@@ -112,6 +112,7 @@ def build_workers(  # noqa: PLR0913  (the parts, each with its name)
                 should_stop=should_stop,
                 progress=beats.get(account.name, _unheard),
                 noted=partial(_tell, observer, account.name),
+                moved=partial(observer.mail_moved, account.name),
             ),
             observer=observer,
             postman=None if rules.observe else Postman(account.name, config, journal, clock),

@@ -19,7 +19,7 @@ from uuid import uuid4
 from cubbyd import __version__
 from cubbyd.config import Backlog, Config
 from cubbyd.filing import Hold
-from cubbyd.journal import Ends, Expense, Journal
+from cubbyd.journal import Ends, Expense, Journal, Moves
 from cubbyd.lifecycle import State
 from cubbyd.message.own import DIGEST_FIELD
 from cubbyd.service.due import zone_of
@@ -147,6 +147,7 @@ def parts_of(facts: Facts) -> list[Part]:
     held = _by_reason(ends.held)
     filed = [(facts.names.get(category, f"{category} (no longer configured)"), count) for category, count in ends.filed.items()]
     corrected = [
+        *((_said(facts, one), one.mails) for one in ends.moves if one.is_correction),
         ("put back into the inbox by a person", ends.held.get(Hold.PUT_BACK, 0)),
         ("taken back by an undo", ends.taken_back),
     ]
@@ -157,12 +158,17 @@ def parts_of(facts: Facts) -> list[Part]:
     if held:
         parts.append(Part(title=f"Held for people: {sum(held.values()):,}", counts=list(held.items())))
     if known := [(name, count) for name, count in corrected if count]:
-        note = "What people moved from one folder to another is not known to cubbyd."
-        parts.append(Part(title="Corrected", counts=known, sentences=[note]))
+        parts.append(Part(title="Corrected", counts=known))
     parts.append(Part(title="Waiting", sentences=list(_waiting(facts))))
     if facts.expense.tokens or facts.expense.money:
         parts.append(Part(title="Cost", sentences=[_cost(facts.expense)]))
     return parts
+
+
+def _said(facts: Facts, moves: Moves) -> str:
+    """Say from which category to which people moved mail."""
+    was, now = (facts.names.get(name, name) if name else "held for people" for name in (moves.was, moves.category))
+    return f"{was} -> {now}"
 
 
 def _needs(facts: Facts) -> Iterator[str]:

@@ -128,6 +128,19 @@ _MAILS: Final = (
         "a person files it; or mend what `error` says, and `cubbyd retry`",
         level="info, warning",
     ),
+    _event(
+        "mail moved by a person",
+        "mailbox uidvalidity uid was category folder",
+        "a person moved it to the folder of `category`, some ten minutes ago or more; `was` is what it had, and is missing "
+        "where it was left to people. `cubbyd corrections` counts them",
+    ),
+    _event(
+        "a folder cannot be watched",
+        "mailbox folder error",
+        "what people move there is not seen; mail is filed all the same",
+        "where it stays: what `error` says",
+        level="warning",
+    ),
     _event("mail undone", _MAIL, "taken back by `cubbyd undo`; `undo` is its number"),
     _event(
         "undo has a problem",

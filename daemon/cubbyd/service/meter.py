@@ -61,6 +61,12 @@ class Meter:
         self._abstained = Counter(
             "cubbyd_abstained_total", "Mails left to people, by the reason.", ["mailbox", "reason"], registry=registry
         )
+        self._corrections = Counter(
+            "cubbyd_corrections_total",
+            "Mails that a person moved from the folder of one category to that of another; empty: left to people.",
+            ["mailbox", "from", "to"],
+            registry=registry,
+        )
         self._poison = Counter(
             "cubbyd_poison_messages_total", "Mails set aside after too many tries.", ["mailbox"], registry=registry
         )
@@ -136,6 +142,12 @@ class Meter:
         if to is State.FILED and record.received_at is not None and not is_old:
             age = (self._clock.now() - record.received_at) / timedelta(seconds=1)
             self._ages.labels(mailbox).observe(max(0.0, age))
+
+    def mail_moved(self, mailbox: str, was: str | None, category: str | None) -> None:
+        """Count a correction; who moves a mail to where cubbyd would have put it corrects nothing."""
+        names = [name if name in self._categories else "" for name in (was, category)]
+        if was != category:
+            self._corrections.labels(mailbox, *names).inc()
 
     def pass_ended(self, mailbox: str, seconds: float, errors: Sequence[CubbydError]) -> None:
         """Count a pass and its errors."""

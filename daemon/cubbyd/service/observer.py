@@ -24,6 +24,10 @@ class Observer(Protocol):
         """A mail was taken to a state; is_old: it was in the inbox before cubbyd first opened it."""
         ...
 
+    def mail_moved(self, mailbox: str, was: str | None, category: str | None) -> None:
+        """A person moved a mail from the folder of one category to that of another; None: it was, or is, left to people."""
+        ...
+
     def pass_ended(self, mailbox: str, seconds: float, errors: Sequence[CubbydError]) -> None:
         """A pass ended, with these errors, whether or not they broke it off."""
         ...
@@ -41,6 +45,9 @@ class Nobody:
     """Takes note of nothing."""
 
     def mail_became(self, mailbox: str, record: Record, to: State, *, is_old: bool) -> None:
+        """Let it pass."""
+
+    def mail_moved(self, mailbox: str, was: str | None, category: str | None) -> None:
         """Let it pass."""
 
     def pass_ended(self, mailbox: str, seconds: float, errors: Sequence[CubbydError]) -> None:

@@ -106,6 +106,8 @@ def _mailbox(sight: Sight, now: datetime) -> str:
 def _today(sight: Sight) -> str:
     rows = [(category or "no category", count) for category, count in sight.today.filed.items()]
     rows += [("held for people", held)] if (held := sum(sight.today.held.values())) else []
+    moved = sum(one.mails for one in sight.today.moves if one.is_correction)
+    rows += [("corrected by people", moved)] if moved else []
     if not rows:
         return "<p>Nothing was filed in the last 24 hours.</p>"
     return _table(("in the last 24 hours", "mails"), ([escape(name), f"{count:,}"] for name, count in rows), " class=counts")

@@ -34,6 +34,10 @@ FULL_SCAN_SECONDS = 86_400.0
 """How often the whole inbox is compared with the record: the safety net under the watermark."""
 
 
+WATCH_SECONDS = 300.0
+"""How often the folders are looked through for mail that people moved: two commands for each folder."""
+
+
 class Worker:
     """Does the passes of one mailbox, in the thread that calls it."""
 
@@ -58,7 +62,7 @@ class Worker:
         self._open, self._filer, self._journal, self._clock = open_mailbox, filer, journal, clock
         self._observer, self._postman = observer or Nobody(), postman
         self._mailbox: Mailbox | None = None
-        self._next_full_scan = clock.monotonic()
+        self._next_full_scan = self._next_watch = clock.monotonic()
         self._failures, self._draw = 0, draw
         self.standing = Standing(name=name)
         self.not_before = clock.monotonic()
@@ -100,8 +104,11 @@ class Worker:
     def _pass(self) -> PassReport:
         if self._mailbox is None:
             self._mailbox = self._open()
-        is_full = self._clock.monotonic() >= self._next_full_scan
-        report = self._filer.run(self._mailbox, full_scan=is_full)
+        begun = self._clock.monotonic()
+        is_full, watches = begun >= self._next_full_scan, begun >= self._next_watch
+        if watches:
+            self._next_watch = begun + WATCH_SECONDS  # whatever comes of it: filing does not wait for it to succeed
+        report = self._filer.run(self._mailbox, full_scan=is_full, watch=watches)
         if is_full:
             self._next_full_scan = self._clock.monotonic() + FULL_SCAN_SECONDS
         return report
