@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.crash.dying import Death, DyingJournal, Fuse
@@ -64,6 +64,8 @@ class Letter:
     """What people put on it."""
     asks: int = 1
     """How often the classifier may be asked about it."""
+    dragged_to: set[str] = field(default_factory=set)
+    """Folders into which a person has put it."""
 
     @property
     def subject(self) -> str:
@@ -269,6 +271,7 @@ class Life:
         """A person moves a mail. What goes back to the inbox after cubbyd filed it is to stay there."""
         letter = self._letter_at(folder, uid)
         letter.is_touched = True
+        letter.dragged_to.add(target)
         letter.place = target if not letter.has_twin and target != letter.folder else None
         if target == INBOX and not self._was_filed(letter):
             letter.place = None
@@ -353,6 +356,7 @@ class Life:
             assert len(found) == letter.copies or letter.is_double, f"{name}: {found}, and {letter.copies} there should be"
             for folder, uid in found:
                 self._check_place(letter, folder, uid)
+        self._check_corrections()
         faults = [finding.what for finding in examine(self.state, ["office"]) if finding.is_fault]
         assert not faults, faults
         states = self.journal.counts("office")
@@ -360,6 +364,17 @@ class Life:
         assert not unfinished, states
         waits = self.journal.wait("office", WAITING)
         assert waits is None, waits
+
+    def _check_corrections(self) -> None:
+        """What is taken for a person's move is one."""
+        by_identity = {letter.identity: letter for letter in self.letters.values()}
+        for sighting in self.journal.sightings.accepted(
+            "office", self.clock.now() - 10_000 * timedelta(days=1), self.clock.now()
+        ):
+            letter = by_identity[sighting.fingerprint]
+            assert sighting.folder in letter.dragged_to or letter.is_double, (
+                f"nobody put {letter.subject} into {sighting.folder}"
+            )
 
     def _check_place(self, letter: Letter, folder: str, uid: int) -> None:
         flags = self.server.folders[folder].mails[uid].flags

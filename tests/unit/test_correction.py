@@ -11,6 +11,7 @@ from tests.rig import TAXONOMY, Office, rules
 from tests.undoing import undo
 
 from cubbyd.errors import CommandRefused, MailboxUnavailable
+from cubbyd.lifecycle import State
 from cubbyd.taxonomy import Taxonomy
 from cubbyd.testing import DELETED, FakeMessage, FakeServer, HandClock
 
@@ -173,6 +174,19 @@ def test_mail_that_is_put_back_and_then_filed_by_a_person(tmp_path: Path) -> Non
     day.copy("Billing", "Meals")
 
     assert day.passes() == [(None, "billing")]
+
+
+def test_where_the_server_cannot_expunge_the_original_the_copy_tells(tmp_path: Path) -> None:
+    day = Day(tmp_path)
+    day.server.move = day.server.uidplus = False
+    other = day.server.deliver(mail("hello", number=7), RECEIVED)
+    day.server.folders["INBOX"].mails[other].flags.add(DELETED)  # so that an expunge would take it along
+    day.server.deliver(mail("ill today"), RECEIVED)
+    day.passes(1)
+    day.drag("Absence", "Billing")
+
+    assert day.passes() == [("absence", "billing")]
+    assert {record.state for record in day.office.records()} >= {State.COPIED}
 
 
 def test_of_two_deliveries_of_one_mail_each_counts_for_itself(tmp_path: Path) -> None:

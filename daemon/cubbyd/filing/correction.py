@@ -24,27 +24,19 @@ from cubbyd.filing.decision import Hold
 from cubbyd.filing.plan import Rules
 from cubbyd.filing.undo import DELETED
 from cubbyd.journal import Record, Sighting
-from cubbyd.lifecycle import SETTLED, TOUCHED_BY_PEOPLE, State
+from cubbyd.lifecycle import TELLS
 from cubbyd.message.identity import Fingerprint, MessageKey
 from cubbyd.taxonomy import CategoryId
 
 SETTLES_AFTER = timedelta(minutes=10)
 """How long a mail must lie where a person put it before that counts."""
 
-KNOWN = SETTLED | TOUCHED_BY_PEOPLE | {State.DECIDED}
-"""What can be moved by a person: filed, held, taken before cubbyd could; and decided, where cubbyd only observes."""
-
 AS_A_PERSON_SAID = frozenset({Hold.PUT_BACK, Hold.TAKEN_BACK})
 """Held for these reasons a mail has a new row; the older ones tell where it was once."""
 
 
 def watch_people(context: PassContext) -> None:
-    """Look for mail that people moved, and put on record what that says. Raises MailboxError's kinds.
-
-    Not while mail is unfinished: what the server did with it is not known, and it could be taken for a person's.
-    """
-    if context.journal.unfinished(context.name) or context.journal.undoing(context.name):
-        return
+    """Look for mail that people moved, and put on record what that says. Raises MailboxError's kinds."""
     for folder in _watched(context.rules):
         if context.should_stop():
             return
@@ -105,7 +97,7 @@ def _on_record(context: PassContext, identities: Iterable[Fingerprint]) -> dict[
     found: dict[Fingerprint, list[Record]] = {}
     for identity, records in context.journal.twins(context.name, set(identities)).items():
         told = next((place for place, one in enumerate(records) if one.hold in AS_A_PERSON_SAID), len(records))
-        able = [one for one in records[: told + 1] if one.state in KNOWN and (one.is_decided or one.hold)]
+        able = [one for one in records[: told + 1] if one.state in TELLS and (one.is_decided or one.hold)]
         if able:
             found[identity] = able
     return found
