@@ -59,8 +59,8 @@ TOUCHED_BY_PEOPLE = frozenset({State.GONE})
 """A person handled these before cubbyd could."""
 
 TELLS = SETTLED | TOUCHED_BY_PEOPLE | {State.DECIDED, State.COPIED}
-"""A person's move of these says something: filed, held, or taken before cubbyd could; decided, where cubbyd only observes; copied,
-where the server cannot expunge the original. Of what is planned nobody knows where it lies."""
+"""A person's move of these says something: filed, held, or taken before cubbyd could; decided, where cubbyd only observes; and
+copied, where the server cannot expunge the original. Of what is planned nobody knows where it lies."""
 
 BEING_UNDONE = frozenset({State.UNDOING})
 """An undo was begun: the server must be looked at, and the undo be finished."""

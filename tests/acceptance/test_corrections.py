@@ -59,7 +59,7 @@ def test_what_staff_drag_to_another_folder_is_shown_and_becomes_examples(cubbyd:
     shown = cubbyd("corrections")
     assert shown.returncode == 0, shown.stderr
     assert "Billing" in shown.stdout
-    assert "people gave 1 mail another category, and filed no mails" in shown.stdout
+    assert "people moved 1 mail to another category.\n" in shown.stdout
     found = cubbyd("corrections", "--json", "--out", "corrections.jsonl")
     assert found.returncode == 0, found.stderr
     counted, written = map(json.loads, found.stdout.splitlines())
@@ -79,7 +79,7 @@ def test_what_staff_drag_to_another_folder_is_shown_and_becomes_examples(cubbyd:
 def test_nothing_moved_is_said_so_and_a_wrong_mailbox_too(cubbyd: Cubbyd) -> None:
     said = cubbyd("corrections")
     assert said.returncode == 0
-    assert "people gave no mails another category" in said.stdout
+    assert "people moved nothing that cubbyd knows." in said.stdout
     assert "Next" not in said.stdout
     assert cubbyd("corrections", "--mailbox", "nobody").returncode == 2
 

@@ -77,17 +77,18 @@ def _show(config: Config, moves: dict[str, list[Moves]], since: datetime) -> Non
     if corrected:
         rows = [(name, named(one.was), named(one.category), one.mails) for name, one in corrected]
         console().print(table("", ["mailbox", "was", "is now", "mails"], rows))
-    wrong = sum(one.mails for _, one in corrected if one.was is not None)
-    unsure = sum(one.mails for _, one in corrected if one.was is None)
     agreed = sum(one.mails for some in moves.values() for one in some if not one.is_correction)
-    click.echo(
-        f"Since {local_time(since)}, people gave {_mails(wrong)} another category, and filed {_mails(unsure)} that had been "
-        f"held for them. {_mails(agreed).capitalize()} they put where cubbyd would have put it."
-    )
+    deeds = [
+        ("moved {} to another category", sum(one.mails for _, one in corrected if one.was is not None)),
+        ("filed {} that had been held for them", sum(one.mails for _, one in corrected if one.was is None)),
+        ("put {} where cubbyd would have put it", agreed),
+    ]
+    said = [deed.format(_mails(count)) for deed, count in deeds if count] or ["moved nothing that cubbyd knows"]
+    click.echo(f"Since {local_time(since)}, people {'; '.join(said)}.")
 
 
 def _mails(count: int) -> str:
-    return "1 mail" if count == 1 else f"{count or 'no'} mails"
+    return "1 mail" if count == 1 else f"{count:,} mails"
 
 
 def _write(
@@ -102,7 +103,7 @@ def _write(
         facts: dict[str, Any] = {"out": str(out), "examples": count, "missing": lesson.missing}
         say_json(facts)
         return
-    click.echo(f"Wrote {count:,} examples to {out}.")
+    click.echo(f"Wrote {count:,} {'example' if count == 1 else 'examples'} to {out}.")
     if lesson.missing:
         click.echo(f"Left out: {_mails(lesson.missing)} no longer where a person put it, or without words.")
     if count:
