@@ -136,6 +136,10 @@ class Outside:
             self._ok(self._client.uid("COPY", str(uid), self._quoted(target)))
             self.delete(uid, source)
 
+    def copy(self, uid: int, source: str, target: str) -> None:
+        self._ok(self._client.select(self._quoted(source)))
+        self._ok(self._client.uid("COPY", str(uid), self._quoted(target)))
+
     def delete(self, uid: int, folder: str) -> None:
         self.store(folder, str(uid), "\\Deleted")
         self._ok(self._client.uid("EXPUNGE", str(uid)))

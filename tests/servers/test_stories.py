@@ -6,6 +6,7 @@ from types import ModuleType
 
 import pytest
 from tests.faults import test_servers as faults
+from tests.integration import test_correction as correcting
 from tests.integration import test_filing as filing
 from tests.integration import test_undo as undoing
 from tests.integration import test_watch as watching
@@ -27,6 +28,10 @@ TOLD_AGAIN: dict[ModuleType, list[str]] = {
         "test_the_same_mail_delivered_twice_is_filed_twice",
         "test_a_mail_that_somebody_marked_deleted_is_left_until_the_mark_is_taken_off",
         "test_a_mail_that_a_person_takes_before_it_is_filed_stays_where_the_person_put_it",
+    ],
+    correcting: [
+        "test_a_drag_is_seen_in_any_layout_and_nothing_is_read_by_it",
+        "test_a_client_that_copies_and_marks_the_original_moves_it",
     ],
     undoing: [
         "test_filed_mail_comes_back_unread_and_bare_in_any_layout",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.rig import TAXONOMY, Office, rules
 from tests.undoing import undo
 
 from cubbyd.errors import CommandRefused, MailboxUnavailable
+from cubbyd.journal.schema import shelf
 from cubbyd.lifecycle import State
 from cubbyd.taxonomy import Taxonomy
 from cubbyd.testing import DELETED, FakeMessage, FakeServer, HandClock
@@ -73,6 +75,26 @@ def test_it_counts_once_it_has_stayed_there_for_ten_minutes(tmp_path: Path) -> N
 
     assert day.passes(2) == []  # seen at the first
     assert day.passes(1) == [("absence", "billing")]
+
+
+def test_a_folder_that_the_drag_itself_made_is_looked_through_whole(tmp_path: Path) -> None:
+    day = Day(tmp_path, "ill today")
+    del day.server.folders["Meals"]
+    day.passes(1)
+    day.drag("Absence", "Meals")
+
+    assert day.passes() == [("absence", "meals")]
+
+
+def test_a_folder_that_was_there_before_it_was_first_watched_says_nothing_of_that_time(tmp_path: Path) -> None:
+    day = Day(tmp_path)
+    day.server.deliver(mail("ill today"), RECEIVED)
+    day.office.run()
+    with closing(day.office.journal()) as journal, journal._engine.begin() as connection:
+        connection.execute(shelf.delete())
+    day.drag("Absence", "Billing")
+
+    assert day.passes() == []
 
 
 def test_only_where_the_dragging_ends_counts(tmp_path: Path) -> None:

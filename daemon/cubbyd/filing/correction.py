@@ -31,6 +31,9 @@ from cubbyd.taxonomy import CategoryId
 SETTLES_AFTER = timedelta(minutes=10)
 """How long a mail must lie where a person put it before that counts."""
 
+NOT_THERE = (0, 0)
+"""The mark of a folder that did not exist: whatever is in it later is new. No folder has this UIDVALIDITY (RFC 9051, 9)."""
+
 AS_A_PERSON_SAID = frozenset({Hold.PUT_BACK, Hold.TAKEN_BACK})
 """Held for these reasons a mail has a new row; the older ones tell where it was once."""
 
@@ -69,14 +72,18 @@ def _meaning(rules: Rules, folder: str, was: str | None) -> CategoryId | None:
 
 
 def _look_through(context: PassContext, folder: str) -> None:
-    """Note known mails that are new in a folder; one that was never looked through is watched from now on."""
-    status = context.mailbox.status(folder)
-    if status is None or status.uidnext is None:
+    """Note known mails that are new in a folder; what is in one that was never looked through is not new."""
+    book, now = context.journal.sightings, context.clock.now()
+    mark, status = book.mark(context.name, folder), context.mailbox.status(folder)
+    if status is None:
+        if mark != NOT_THERE:
+            book.note(context.name, folder, *NOT_THERE, {}, now)
         return
-    book, uidvalidity, newest = context.journal.sightings, status.uidvalidity, status.uidnext - 1
-    mark = book.mark(context.name, folder)
-    if mark is None or mark[0] != uidvalidity:
-        book.note(context.name, folder, uidvalidity, newest, {}, context.clock.now())
+    if status.uidnext is None:
+        return
+    uidvalidity, newest = status.uidvalidity, status.uidnext - 1
+    if mark is None or mark[0] not in (uidvalidity, NOT_THERE[0]):
+        book.note(context.name, folder, uidvalidity, newest, {}, now)
         return
     last_uid = mark[1]
     if newest <= last_uid:
@@ -89,7 +96,7 @@ def _look_through(context: PassContext, folder: str) -> None:
         strange = {uid: identity for uid, identity in found.items() if uid not in ours}
     known = _on_record(context, strange.values())
     seen = {uid: identity for uid, identity in strange.items() if identity in known}
-    book.note(context.name, folder, uidvalidity, newest, seen, context.clock.now())
+    book.note(context.name, folder, uidvalidity, newest, seen, now)
 
 
 def _on_record(context: PassContext, identities: Iterable[Fingerprint]) -> dict[Fingerprint, list[Record]]:
