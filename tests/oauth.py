@@ -1,6 +1,6 @@
 """A login provider for the tests, on a real socket with TLS, that speaks as Microsoft and as Google and validates every request.
 
-Its tokens are signed (RS256); a Dovecot that has the public key validates them by itself, as `token_passdb` tells it to.
+Its tokens are signed (RS256); a Dovecot that has the public key validates them by itself, as tests/tokens.py tells it to.
 Whatever a client does that a real provider would refuse is answered so, and noted in `faults`.
 """
 
@@ -439,26 +439,6 @@ class _Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that does not trust our certificate goes away; that is what some tests are about."""
-
-
-def token_passdb(folder: Path, provider: Provider) -> str:
-    """Configuration for a Dovecot that validates the provider's tokens by itself; `folder` must be readable to its users."""
-    keys = folder / "keys" / "default" / "RS256"
-    keys.mkdir(parents=True)
-    (keys / "default").write_text(provider.public_key())
-    for one in (folder, *folder.rglob("*")):
-        one.chmod(0o755 if one.is_dir() else 0o644)
-    settings = folder / "oauth2.conf.ext"
-    settings.write_text(
-        f"introspection_mode = local\nlocal_validation_key_dict = fs:posix:prefix={folder}/keys/\n"
-        f"username_attribute = upn\nissuers = {ISSUER}\n"
-    )
-    settings.chmod(0o644)
-    return (
-        "service anvil {\n  unix_listener anvil-auth-penalty {\n    mode = 0\n  }\n}\n"  # no waiting after refusals
-        "auth_mechanisms = plain login xoauth2 oauthbearer\n"
-        f"passdb {{\n  driver = oauth2\n  mechanisms = xoauth2 oauthbearer\n  args = {settings}\n}}\n"
-    )
 
 
 def consent(address: str, ca_file: Path) -> str:

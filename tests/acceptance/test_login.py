@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import tempfile
 import time
 import tomllib
 from collections.abc import Callable, Iterator
@@ -14,9 +12,10 @@ from typing import Any
 
 import pytest
 from tests.acceptance.cubbyd import Cubbyd
-from tests.dovecot import DOVECOT, MAILDIR, Dovecot
+from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
-from tests.oauth import Provider, consent, token_passdb
+from tests.oauth import Provider, consent
+from tests.tokens import dovecot_with_tokens
 
 pytestmark = pytest.mark.dovecot
 
@@ -32,14 +31,8 @@ def provider(tmp_path: Path, user: str) -> Iterator[Provider]:
 
 @pytest.fixture
 def server(provider: Provider) -> Iterator[Dovecot]:
-    if DOVECOT is None:
-        pytest.skip("no Dovecot on this machine: apt-get install dovecot-imapd")
-    keys = Path(tempfile.mkdtemp(prefix="dk-", dir="/tmp"))
-    try:
-        with Dovecot(MAILDIR, extra=token_passdb(keys, provider)) as running:
-            yield running
-    finally:
-        shutil.rmtree(keys)
+    with dovecot_with_tokens(provider) as running:
+        yield running
 
 
 class Office(Cubbyd):

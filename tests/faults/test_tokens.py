@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 from tests.dovecot import DOVECOT, MAILDIR, Dovecot
 from tests.faults.proxy import Fault, FaultProxy, Kind
-from tests.oauth import Provider, token_passdb
+from tests.oauth import Provider
+from tests.tokens import dovecot_with_tokens
 
 from cubbyd.config import MailboxSection
 from cubbyd.errors import EXIT_CONFIG, LoginNotOffered, LoginRefused, MailboxUnavailable
@@ -47,14 +46,8 @@ def signer() -> Provider:
 
 @pytest.fixture(scope="module")
 def server(signer: Provider) -> Iterator[Dovecot]:
-    if DOVECOT is None:
-        pytest.skip("no Dovecot on this machine: apt-get install dovecot-imapd")
-    keys = Path(tempfile.mkdtemp(prefix="dk-", dir="/tmp"))
-    try:
-        with Dovecot(MAILDIR, extra=token_passdb(keys, signer)) as running:
-            yield running
-    finally:
-        shutil.rmtree(keys)
+    with dovecot_with_tokens(signer) as running:
+        yield running
 
 
 def account(port: int, user: str, purse: Purse, *, method: str = "auto", **changed: object) -> Account:
