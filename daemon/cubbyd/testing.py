@@ -283,11 +283,20 @@ class FakeMailbox:
         self._done("create")
         return is_missing
 
-    def fingerprints(self, folder: str, uid_from: int) -> dict[int, Fingerprint]:
+    def fingerprints(self, folder: str, uid_from: int, most: int | None = None) -> dict[int, Fingerprint]:
         """Identify the mails of another folder."""
         self._command("search")
         mails = self._server.folders[folder].mails
-        return {uid: _identity(mail) for uid, mail in mails.items() if uid >= uid_from}
+        return {uid: _identity(mails[uid]) for uid in sorted(uid for uid in mails if uid >= uid_from)[:most]}
+
+    def look_into(self, folder: str, uids: Sequence[int]) -> tuple[int, dict[int, frozenset[str]]] | None:
+        """Give the flags of mails in another folder."""
+        self._command("examine")
+        found = self._server.folders.get(folder)
+        if found is None:
+            return None
+        here = [uid for uid in uids if uid in found.mails]
+        return found.uidvalidity, {uid: frozenset(map(str.lower, found.mails[uid].flags)) for uid in here}
 
     def find(self, wanted: Sequence[Fingerprint], received: datetime) -> dict[Fingerprint, str]:
         """Look for mails in all other folders."""

@@ -36,6 +36,8 @@ class PassReport:
     problems: list[CubbydError] = field(default_factory=list)
     """What went wrong without ending the pass."""
     was_stopped: bool = False
+    is_cut: bool = False
+    """The connection broke while it was looked for what people moved; what is left waits for the next pass."""
     backlog_left: int = 0
     """Old mails that are left alone, or are still to be filed, as far as the pass looked."""
 
@@ -58,6 +60,8 @@ class PassContext:
     """Called for each mail that was taken to a state: with whether it is old mail."""
     moved: Callable[[str | None, str | None], None]
     """Called for each mail that a person moved: with the category that it had, and has; None: for people to decide."""
+    unwatched: set[str]
+    """Folders of which it was said that they cannot be watched."""
     status: FolderStatus
     """The inbox as it was opened."""
     targets: dict[str, FolderStatus] = field(default_factory=dict)

@@ -10,7 +10,7 @@ from cubbyd.errors import ClassifierUnavailable
 from cubbyd.filing.apply import LOT, file_some
 from cubbyd.filing.backlog import OldMail, begin
 from cubbyd.filing.context import PassContext, PassReport
-from cubbyd.filing.correction import watch_people
+from cubbyd.filing.correction import Watch
 from cubbyd.filing.judge import FETCH_AT_ONCE, OUTAGE, PART_OUTAGE, judge_some
 from cubbyd.filing.plan import Rules
 from cubbyd.filing.recover import recover
@@ -21,7 +21,7 @@ from cubbyd.mailbox import Mailbox
 
 
 class Filer:
-    """Files the mail of one mailbox; keeps nothing but what the journal keeps."""
+    """Files the mail of one mailbox; keeps nothing but what the journal keeps, and what it has complained of."""
 
     def __init__(  # noqa: PLR0913  (the parts, each with its name)
         self,
@@ -45,12 +45,13 @@ class Filer:
         self._name, self._inbox, self._rules = name, inbox, rules
         self._journal, self._classifier, self._clock, self._should_stop = journal, classifier, clock, should_stop
         self._progress, self._noted, self._moved = progress, noted, moved
+        self._unwatched: set[str] = set()
 
-    def run(self, mailbox: Mailbox, *, full_scan: bool = False, watch: bool = False) -> PassReport:
+    def run(self, mailbox: Mailbox, *, full_scan: bool = False, watch: Callable[[], bool] = lambda: False) -> PassReport:
         """Do one pass over an open connection.
 
-        With full_scan, compare the whole inbox with the record, so that a mail below the watermark is found too; with watch,
-        look in the end for mail that people moved.
+        With full_scan, compare the whole inbox with the record, so that a mail below the watermark is found too. Whether it
+        is time to look for mail that people moved is asked of `watch`, in long passes again and again.
         Nothing is touched where a stop was asked for before it begins: another may be at work on the mailbox by now.
         Raises MailboxError's kinds; the journal then knows what was in hand, and the next pass settles it.
         """
@@ -72,16 +73,16 @@ class Filer:
             progress=self._progress,
             noted=self._noted,
             moved=self._moved,
+            unwatched=self._unwatched,
             status=status,
         )
         context.report.problems += begun.problems
         if not self._rules.observe:
             recover(context)
-        old_mail = OldMail(context)
+        old_mail, people = OldMail(context), Watch(context, watch)
         self._scan(context, old_mail, full_scan=full_scan)
-        self._work(context, old_mail)
-        if watch and not self._should_stop():
-            watch_people(context)
+        self._work(context, old_mail, people)
+        people.end()
         context.report.was_stopped = self._should_stop()
         return context.report
 
@@ -113,7 +114,7 @@ class Filer:
         for one in gone:
             context.note(one, State.GONE)
 
-    def _work(self, context: PassContext, old_mail: OldMail) -> None:
+    def _work(self, context: PassContext, old_mail: OldMail, people: Watch) -> None:
         """Judge and file in turns, so that filing begins early and new mail is met on the way; old mail waits for all other."""
         is_answering = True
         while not self._should_stop():
@@ -129,6 +130,10 @@ class Filer:
                 if some < 1:
                     break
             filed = 0 if self._rules.observe else file_some(context)
+            if judged or filed:
+                people.go_on()
+            if context.report.is_cut:
+                break
             if judged >= FETCH_AT_ONCE:
                 self._scan(context, old_mail, full_scan=False)
             elif not judged and not filed and not self._find_more(context, old_mail):

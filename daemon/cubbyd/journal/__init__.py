@@ -4,7 +4,7 @@ from cubbyd.journal.digest import DigestBook, Sending
 from cubbyd.journal.journal import Journal
 from cubbyd.journal.lock import is_locked
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
-from cubbyd.journal.sighting import Sighting, SightingBook
+from cubbyd.journal.sighting import Means, Sighting, SightingBook, Verdict
 from cubbyd.journal.store import open_database, state_lock
 from cubbyd.journal.tally import Ends, Expense, Moves, Snag, Tally
 
@@ -16,6 +16,7 @@ __all__ = [
     "Expense",
     "Journal",
     "Mark",
+    "Means",
     "Moves",
     "PollOutcome",
     "Record",
@@ -26,6 +27,7 @@ __all__ = [
     "Snag",
     "Tally",
     "Undo",
+    "Verdict",
     "Wait",
     "is_locked",
     "open_database",

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from cubbyd.errors import IllegalTransition
 from cubbyd.journal.digest import DigestBook
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
-from cubbyd.journal.schema import by_time, folder, message, poll, undo
+from cubbyd.journal.schema import folder, in_mailbox, message, poll, undo
 from cubbyd.journal.sighting import SightingBook
 from cubbyd.journal.tally import Tally
 from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
@@ -198,7 +198,7 @@ class Journal:
         wanted = list(fingerprints)
         for start in range(0, len(wanted), PARAMETERS_AT_ONCE):
             some = wanted[start : start + PARAMETERS_AT_ONCE]
-            query = sa.select(message).where(message.c.mailbox == mailbox, message.c.fingerprint.in_(some))
+            query = sa.select(message).where(in_mailbox(mailbox), message.c.fingerprint.in_(some))
             for record in self._records(query.order_by(message.c.id.desc())):
                 if record.fingerprint:
                     found[record.fingerprint].append(record)
@@ -407,7 +407,7 @@ class Journal:
 
     def last_change(self, mailbox: str, states: Iterable[State] = State) -> datetime | None:
         """Tell when something last happened to a mail that is now in one of these states."""
-        here = by_time(mailbox), message.c.state.in_(list(states))
+        here = in_mailbox(mailbox), message.c.state.in_(list(states))
         query = sa.select(message.c.changed_at).where(*here).order_by(message.c.changed_at.desc()).limit(1)
         with self._engine.connect() as connection:
             changed: datetime | None = connection.scalar(query)

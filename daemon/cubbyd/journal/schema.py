@@ -105,7 +105,7 @@ message = Table(
     Index(None, "mailbox", "state"),
     Index(None, "fingerprint"),
     Index(None, "changed_at"),
-    Index("ix_message_target", "mailbox", "target_folder", "target_uidvalidity", "target_uid"),
+    Index("ix_message_target", "target_folder", "target_uidvalidity", "target_uid", "mailbox"),  # see in_mailbox for the order
 )
 
 folder = Table(
@@ -186,9 +186,9 @@ sighting = Table(
 )
 
 
-def by_time(mailbox: str) -> ColumnElement[bool]:
-    """Ask for one mailbox's mails where the time of their last change says more, and has the index that is to be used.
+def in_mailbox(mailbox: str) -> ColumnElement[bool]:
+    """Ask for one mailbox's mails where something else says more, and has the index that is to be used.
 
-    SQLite takes the index of mailbox and state wherever it can, and reads every mail; it cannot for an expression.
+    SQLite takes an index that begins with the mailbox wherever it can, and reads every mail; it cannot for an expression.
     """
     return message.c.mailbox.concat("") == mailbox

@@ -6,18 +6,34 @@ move, or dropped, as a copy or as a stop on the way to another folder. Each meth
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
 
-from cubbyd.journal.schema import shelf, sighting
+from cubbyd.journal.schema import message, shelf, sighting
 from cubbyd.message.identity import Fingerprint, MessageKey
 
 PARAMETERS_AT_ONCE = 500
+
+_ACCEPT = (
+    sighting.update()
+    .where(sighting.c.id == sa.bindparam("row"))
+    .values(record_id=sa.bindparam("mail"), was=sa.bindparam("from"), category=sa.bindparam("to"))
+)
+_FORGET = sighting.delete().where(sighting.c.id == sa.bindparam("row"))
+_PLACE: dict[str, sa.ColumnElement[int]] = {"uidvalidity": sa.bindparam("epoch"), "uid": sa.bindparam("number")}
+_LAST = sa.select(sa.func.max(sighting.c.id)).where(sighting.c.record_id == sa.bindparam("row")).scalar_subquery()
+_MOVE_SIGHTING = sighting.update().where(sighting.c.id == _LAST).values(folder=sa.bindparam("at"), **_PLACE)
+_MOVE_RECORD = (
+    message.update()
+    .where(message.c.id == sa.bindparam("row"), ~sa.exists().where(sighting.c.record_id == sa.bindparam("row")))
+    .values(target_folder=sa.bindparam("at"), target_uidvalidity=sa.bindparam("epoch"), target_uid=sa.bindparam("number"))
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +61,25 @@ class Sighting:
         return MessageKey(mailbox=self.mailbox, folder=self.folder, uidvalidity=self.uidvalidity, uid=self.uid)
 
 
+class Means(StrEnum):
+    """What a sighting turned out to mean."""
+
+    MOVED = "moved"  # a person put the mail there, and that says something
+    SAME = "same"  # the mail lies there now, and is what it was
+    NOTHING = "nothing"  # a copy, or no longer there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What one sighting means."""
+
+    sighting: Sighting
+    means: Means
+    record_id: int | None = None
+    was: str | None = None
+    category: str | None = None
+
+
 class SightingBook:
     """The sightings of all mailboxes."""
 
@@ -70,13 +105,14 @@ class SightingBook:
                 connection.execute(sighting.insert().prefix_with("OR IGNORE"), rows)
             connection.execute(shelf.insert().prefix_with("OR REPLACE").values(**place, last_uid=last_uid))
 
-    def pending(self, mailbox: str, before: datetime, now: datetime) -> list[Sighting]:
-        """Give the sightings from before a moment of which it is not known what they mean, first come first served.
+    def pending(self, mailbox: str, before: datetime, now: datetime, *, above: int, limit: int) -> list[Sighting]:
+        """Give the sightings from before a moment of which it is not known what they mean, from above a number on, in order.
 
-        One from after `now` was put on record while the clock was ahead, and is old enough.
+        One from far after `now` was put on record while the clock was ahead, and is old enough.
         """
-        is_due = sa.or_(sighting.c.seen_at <= before, sighting.c.seen_at > now)
-        return self._sightings(sighting.c.mailbox == mailbox, sighting.c.accepted_at.is_(None), is_due)
+        is_due = sa.or_(sighting.c.seen_at <= before, sighting.c.seen_at > now + (now - before))
+        here = sighting.c.mailbox == mailbox, sighting.c.accepted_at.is_(None), sighting.c.id > above
+        return self._sightings(*here, is_due, limit=limit)
 
     def latest(self, records: Iterable[int]) -> dict[int, Sighting]:
         """Give, for mails by their rows, where a person put each last."""
@@ -87,26 +123,35 @@ class SightingBook:
             found |= {one.record_id: one for one in self._sightings(some) if one.record_id is not None}
         return found
 
-    def drop(self, ids: Iterable[int]) -> None:
-        """Forget sightings that meant nothing."""
-        rows = [{"row": row} for row in ids]
-        if rows:
-            with self._writing() as connection:
-                connection.execute(sighting.delete().where(sighting.c.id == sa.bindparam("row")), rows)
-
-    def accept(self, number: int, record: int, was: str | None, category: str | None, now: datetime) -> None:
-        """Put on record that a person moved a mail there, and from what to what."""
-        values = {"record_id": record, "was": was, "category": category, "accepted_at": now}
+    def judge(self, verdicts: Sequence[Verdict], now: datetime) -> None:
+        """Put on record what sightings mean: moves are accepted, and all other sightings are forgotten."""
+        moves = [
+            {"row": one.sighting.id, "mail": one.record_id, "from": one.was, "to": one.category}
+            for one in verdicts
+            if one.means is Means.MOVED
+        ]
+        places = [
+            {"row": one.record_id, "at": one.sighting.folder, "epoch": one.sighting.uidvalidity, "number": one.sighting.uid}
+            for one in verdicts
+            if one.means is Means.SAME
+        ]
+        forgotten = [{"row": one.sighting.id} for one in verdicts if one.means is not Means.MOVED]
         with self._writing() as connection:
-            connection.execute(sighting.update().where(sighting.c.id == number).values(**values))
+            if moves:
+                connection.execute(_ACCEPT.values(accepted_at=now), moves)
+            if forgotten:
+                connection.execute(_FORGET, forgotten)
+            if places:
+                connection.execute(_MOVE_SIGHTING, places)
+                connection.execute(_MOVE_RECORD, places)
 
     def accepted(self, mailbox: str, since: datetime, until: datetime) -> list[Sighting]:
         """Give what people moved in [since, until), in order."""
         then = sighting.c.accepted_at >= since, sighting.c.accepted_at < until
         return self._sightings(sighting.c.mailbox == mailbox, *then)
 
-    def _sightings(self, *conditions: sa.ColumnElement[bool]) -> list[Sighting]:
-        query = sa.select(sighting).where(*conditions).order_by(sighting.c.id)
+    def _sightings(self, *conditions: sa.ColumnElement[bool], limit: int | None = None) -> list[Sighting]:
+        query = sa.select(sighting).where(*conditions).order_by(sighting.c.id).limit(limit)
         with self._engine.connect() as connection:
             return [Sighting(**_plain(row)) for row in connection.execute(query).mappings()]
 

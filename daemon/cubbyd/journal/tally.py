@@ -11,7 +11,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from cubbyd.journal.schema import by_time, message, sighting
+from cubbyd.journal.schema import in_mailbox, message, sighting
 from cubbyd.lifecycle import TAKEN_BACK, TOUCHED_BY_PEOPLE, UNFILED, State
 
 
@@ -153,5 +153,5 @@ class Tally:
 
 
 def _of(mailbox: str, since: datetime) -> sa.ColumnElement[bool]:
-    """Look at what has changed since then: what was seen, filed or held then has. See `by_time`."""
-    return sa.and_(by_time(mailbox), message.c.changed_at >= since)
+    """Look at what has changed since then: what was seen, filed or held then has. See `in_mailbox`."""
+    return sa.and_(in_mailbox(mailbox), message.c.changed_at >= since)

@@ -128,8 +128,19 @@ class Mailbox(Protocol):
         """Create and subscribe a folder where it is missing; tell whether it was."""
         ...
 
-    def fingerprints(self, folder: str, uid_from: int) -> dict[int, Fingerprint]:
-        """Give the identity of each mail in a folder from a UID on; the folder selected before stays selected."""
+    def fingerprints(self, folder: str, uid_from: int, most: int | None = None) -> dict[int, Fingerprint]:
+        """Give the identity of each mail in a folder from a UID on, or of the first so many of them.
+
+        What was selected stays selected.
+        """
+        ...
+
+    def look_into(self, folder: str, uids: Sequence[int]) -> tuple[int, dict[int, frozenset[str]]] | None:
+        """Give UIDVALIDITY of a folder, and the flags, lower case, of those of these mails that are in it.
+
+        None where there is no such folder. A mail is missing only where a search misses it, too. What was selected stays
+        selected.
+        """
         ...
 
     def find(self, wanted: Sequence[Fingerprint], received: datetime) -> dict[Fingerprint, str]:

@@ -241,12 +241,27 @@ class ImapMailbox:
             self._client.subscribe_folder(name)
             return True
 
-    def fingerprints(self, folder: str, uid_from: int) -> dict[int, Fingerprint]:
+    def fingerprints(self, folder: str, uid_from: int, most: int | None = None) -> dict[int, Fingerprint]:
         """Read the headers that make a mail's identity, read-only, and come back to the folder that was open."""
-        with self._elsewhere(self._names.on_server(folder)) as exists:
+        with self._elsewhere(self._names.on_server(folder)) as found:
             with self._doing(f"looking through folder {folder}"):
-                uids = sorted(uid for uid in self._search(exists, "UID", f"{uid_from}:*") if uid >= uid_from)
-            return self._identities(uids)
+                uids = sorted(uid for uid in self._search(found.exists, "UID", f"{uid_from}:*") if uid >= uid_from)
+            return self._identities(uids[:most])
+
+    def look_into(self, folder: str, uids: Sequence[int]) -> tuple[int, dict[int, frozenset[str]]] | None:
+        """Fetch the flags, and search for what a FETCH leaves out, as that may be an answer that could not be read."""
+        name = self._names.on_server(folder)
+        try:
+            with self._elsewhere(name) as found:
+                flags = self.flags(uids)
+                if missing := [uid for uid in uids if uid not in flags]:
+                    flags |= dict.fromkeys(self.present(missing), frozenset())
+                return found.uidvalidity, flags
+        except CommandRefused:
+            with self._doing(f"looking at folder {folder}"):
+                if not self._is_listed(name):
+                    return None
+            raise
 
     def find(self, wanted: Sequence[Fingerprint], received: datetime) -> dict[Fingerprint, str]:
         """Look in every folder that can be opened, at the mails of about that day; skips folders that refuse.
@@ -282,10 +297,10 @@ class ImapMailbox:
     def _elsewhere(self, name: str) -> _Elsewhere:
         return _Elsewhere(lambda: self._examine(name), self._come_back)
 
-    def _examine(self, name: str) -> int:
+    def _examine(self, name: str) -> FolderStatus:
         with self._doing("opening a folder"):
-            exists: int = self._client.select_folder(name, readonly=True).get(b"EXISTS", 0)
-        return exists
+            answer = self._client.select_folder(name, readonly=True)
+        return FolderStatus(uidvalidity=answer.get(b"UIDVALIDITY", 0), exists=answer.get(b"EXISTS", 0))
 
     def _come_back(self) -> None:
         if self._selected:
@@ -396,13 +411,13 @@ def _identity(header: bytes, received: datetime) -> Fingerprint:
 class _Elsewhere:
     """Another folder for a while: goes there, and always comes back, unless the connection itself broke.
 
-    Gives how many mails lie there.
+    Gives what the server says of it.
     """
 
-    def __init__(self, go: Callable[[], int], come_back: Callable[[], None]) -> None:
+    def __init__(self, go: Callable[[], FolderStatus], come_back: Callable[[], None]) -> None:
         self._go, self._come_back = go, come_back
 
-    def __enter__(self) -> int:
+    def __enter__(self) -> FolderStatus:
         try:
             return self._go()
         except CommandRefused:

@@ -135,9 +135,16 @@ _MAILS: Final = (
         "where it was left to people. `cubbyd corrections` counts them",
     ),
     _event(
+        "people's moves cannot be seen for now",
+        "mailbox error",
+        "the connection broke, or the server failed, at a look at the folders; mail is filed all the same",
+        "where it stays: what `error` says",
+        level="warning",
+    ),
+    _event(
         "a folder cannot be watched",
         "mailbox folder error",
-        "what people move there is not seen; mail is filed all the same",
+        "what people move there is not seen; mail is filed all the same. Said once for each folder",
         "where it stays: what `error` says",
         level="warning",
     ),

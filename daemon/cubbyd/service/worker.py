@@ -104,14 +104,21 @@ class Worker:
     def _pass(self) -> PassReport:
         if self._mailbox is None:
             self._mailbox = self._open()
-        begun = self._clock.monotonic()
-        is_full, watches = begun >= self._next_full_scan, begun >= self._next_watch
-        if watches:
-            self._next_watch = begun + WATCH_SECONDS  # whatever comes of it: filing does not wait for it to succeed
-        report = self._filer.run(self._mailbox, full_scan=is_full, watch=watches)
+        is_full = self._clock.monotonic() >= self._next_full_scan
+        report = self._filer.run(self._mailbox, full_scan=is_full, watch=self._watches)
         if is_full:
             self._next_full_scan = self._clock.monotonic() + FULL_SCAN_SECONDS
+        if report.is_cut:
+            self.disconnect()
         return report
+
+    def _watches(self) -> bool:
+        """Tell whether it is time to look for what people moved, and that it is not again for a while, whatever comes of it."""
+        now = self._clock.monotonic()
+        if now < self._next_watch:
+            return False
+        self._next_watch = now + WATCH_SECONDS
+        return True
 
     def _failed(self, error: CubbydError) -> None:
         self._failures += 1

@@ -35,4 +35,4 @@ def upgrade() -> None:
     )
     op.create_index("ix_sighting_record_id", "sighting", ["record_id"])
     op.create_index("ix_sighting_mailbox_accepted_at", "sighting", ["mailbox", "accepted_at"])
-    op.create_index("ix_message_target", "message", ["mailbox", "target_folder", "target_uidvalidity", "target_uid"])
+    op.create_index("ix_message_target", "message", ["target_folder", "target_uidvalidity", "target_uid", "mailbox"])
