@@ -336,6 +336,38 @@ def test_all_mail_of_a_large_folder_is_found_from_another_one(rig: Rig, monkeypa
     if not rig.is_pymap:
         monkeypatch.setattr(session, "SEARCH_WINDOW", 1)
     assert sorted(mailbox.fingerprints("Absence", uids[1])) == uids[1:]
+    assert sorted(mailbox.fingerprints("Absence", 1, 2)) == uids[:2]
+
+
+@pytest.mark.parametrize("folder", ["Sorted/Absence", INBOX])
+def test_a_look_into_a_folder_tells_what_is_there_and_comes_back(rig: Rig, folder: str) -> None:
+    for number in range(2):
+        rig.deliver(mail("one", number=number))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=False)
+    uids = mailbox.all_uids()
+    if folder != INBOX:
+        mailbox.ensure_folder(folder)
+        uids = sorted(relocate(mailbox, uids, folder).values())
+    mailbox.select(mailbox.name_on_server(folder), read_only=False)
+    mailbox.add_keyword(uids[:1], "\\Flagged")
+    rig.deliver(mail("new"))
+    status = mailbox.select(INBOX, read_only=False)
+    found = mailbox.look_into(folder, [*uids, uids[-1] + 70])
+
+    assert found is not None
+    assert found[0] == (status if folder == INBOX else mailbox.status(folder)).uidvalidity  # type: ignore[union-attr]
+    assert {uid: "\\flagged" in flags for uid, flags in found[1].items()} == {uids[0]: True, uids[1]: False}
+    mailbox.ensure_folder("Kept")
+    assert relocate(mailbox, mailbox.all_uids()[-1:], "Kept"), "the inbox is open still, and can be written to"
+
+
+def test_a_look_into_a_folder_that_is_not_there_finds_nothing_and_comes_back(rig: Rig) -> None:
+    rig.deliver(mail("one"))
+    mailbox = rig.connect()
+    mailbox.select(INBOX, read_only=True)
+    assert mailbox.look_into("No such folder", [1, 2]) is None
+    assert len(mailbox.all_uids()) == 1
 
 
 def test_opening_a_folder_that_does_not_exist_is_refused(rig: Rig) -> None:

@@ -334,3 +334,28 @@ def test_a_reader_may_look_while_another_writes(directory: Path) -> None:
             assert other.execute(sa.text("SELECT count(*) FROM folder")).scalar() == 0
         reader.dispose()
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda journal: journal.twins("office", ["a", "b"]), "ix_message_fingerprint"),
+        (lambda journal: journal.claimed_uids("office", "Billing", 1, 5), "ix_message_target"),
+        (lambda journal: journal.unfinished("office"), "ix_message_mailbox_state"),
+        (lambda journal: journal.sightings.latest([1, 2]), "ix_sighting_record_id"),
+    ],
+)
+def test_a_question_that_is_asked_at_every_pass_takes_the_index_that_says_most(
+    directory: Path, ask: Callable[[Journal], object], index: str
+) -> None:
+    """SQLite has no statistics of a file that is written all the time, and guesses."""
+    engine = open_database(directory)
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(engine, "before_cursor_execute", lambda *given: asked.append((given[2], given[3])))
+    ask(Journal(engine))
+    statement, values = asked[-1]
+    with engine.connect() as connection:
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    engine.dispose()
+
+    assert index in str(plan)

@@ -119,16 +119,8 @@ class Filer:
         is_answering = True
         while not self._should_stop():
             judged = 0
-            while is_answering and judged < LOT and not self._should_stop():
-                try:
-                    some = judge_some(context)
-                except ClassifierUnavailable as error:
-                    context.problem(error)
-                    is_answering = False
-                    break
-                judged += some
-                if some < 1:
-                    break
+            if is_answering:
+                judged, is_answering = self._judge_lot(context)
             filed = 0 if self._rules.observe else file_some(context)
             if judged or filed:
                 people.go_on()
@@ -142,6 +134,20 @@ class Filer:
             self._journal.release(self._name, OUTAGE)
         if context.report.has_recovered:
             self._journal.release(self._name, PART_OUTAGE)
+
+    def _judge_lot(self, context: PassContext) -> tuple[int, bool]:
+        """Judge the next mails; give how many, and whether the classifier answers."""
+        judged = 0
+        while judged < LOT and not self._should_stop():
+            try:
+                some = judge_some(context)
+            except ClassifierUnavailable as error:
+                context.problem(error)
+                return judged, False
+            judged += some
+            if some < 1:
+                break
+        return judged, True
 
     def _find_more(self, context: PassContext, old_mail: OldMail) -> bool:
         """Where nothing waits any more: look for new mail once more, and where there is none, draw old mail.

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from cubbyd.config import Config
+from cubbyd.config import Config, Labels
 from cubbyd.dataset import Example
 from cubbyd.dataset.mail import mail_to_example
 from cubbyd.journal import Journal, Sighting
-from cubbyd.mailbox import Mailbox, open_mailbox
+from cubbyd.mailbox import Mailbox, RawMessage, open_mailbox
 from cubbyd.service.account import account_of
 from cubbyd.taxonomy import CategoryId
 
@@ -59,19 +59,31 @@ class Lesson:
         return by_folder
 
     def _read(self, mailbox: Mailbox, folder: str, uidvalidity: int, some: Sequence[Sighting]) -> Iterator[Example]:
-        if mailbox.status(folder) is None:
-            self.missing += len(some)
-            return
-        if mailbox.select(mailbox.name_on_server(folder), read_only=True).uidvalidity != uidvalidity:
+        is_there = mailbox.status(folder) is not None
+        if not is_there or mailbox.select(mailbox.name_on_server(folder), read_only=True).uidvalidity != uidvalidity:
             self.missing += len(some)
             return
         for start in range(0, len(some), CHUNK):
             chunk = some[start : start + CHUNK]
             found = mailbox.fetch([one.uid for one in chunk])
+            others = self._others(chunk)
             for one in chunk:
-                mail, label = found.get(one.uid), (CategoryId(one.category or ""),)
-                example = mail_to_example(mail.content, label, origin=ORIGIN, received=mail.received_at) if mail else None
+                example = self._example(one, found.get(one.uid), others.get(one.record_id, ()))
                 if example is None:
                     self.missing += 1
                 else:
                     yield example
+
+    def _example(self, one: Sighting, mail: RawMessage | None, others: Sequence[str]) -> Example | None:
+        """Label a mail with what the person said; what else it was thought to be, nobody has contradicted."""
+        if mail is None or mail.is_deleted:
+            return None
+        labels = [one.category or "", *(other for other in others if other in self.config.taxonomy and other != one.category)]
+        return mail_to_example(mail.content, tuple(map(CategoryId, labels)), origin=ORIGIN, received=mail.received_at)
+
+    def _others(self, some: Sequence[Sighting]) -> dict[int | None, Sequence[str]]:
+        """Give the further categories of each mail, where mail can have several."""
+        if self.config.classifier.labels is Labels.ONE:
+            return {}
+        twins = self.journal.twins(some[0].mailbox, {one.fingerprint for one in some})
+        return {record.id: record.others or () for records in twins.values() for record in records}
