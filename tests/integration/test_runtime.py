@@ -118,7 +118,7 @@ class SlowFiler:
         self.overlapped = False
         self._busy = threading.Lock()
 
-    def run(self, mailbox: Mailbox, *, full_scan: bool) -> PassReport:  # noqa: ARG002
+    def run(self, mailbox: Mailbox, **how: object) -> PassReport:  # noqa: ARG002
         if not self._busy.acquire(blocking=False):
             self.overlapped = True
         time.sleep(0.1)
