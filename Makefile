@@ -7,6 +7,8 @@ UV_VERSION := 0.13.8
 export UV_PYTHON_DOWNLOADS := never
 unexport PYTHONDONTWRITEBYTECODE  # the tests start the command some two hundred times
 WORKERS ?= 2
+# most of the slow tests wait for a server that is made silent
+SLOW_WORKERS ?= 4
 
 .PHONY: help demo test test-fast test-slow test-alerts lint bench bench-classifiers bench-calibration bench-message bench-redaction bench-rules clean dovecot units test-servers audit audit-code audit-dependencies lock-audit sbom test-deploy deb
 
@@ -35,7 +37,7 @@ test: $(VENV)/.ready dovecot lint
 	$(BIN)/pytest -n $(WORKERS) -m 'not slow'
 
 test-slow: $(VENV)/.ready dovecot $(VENV)-audit/.ready
-	$(BIN)/pytest -n $(WORKERS) --dist loadgroup -m slow
+	$(BIN)/pytest -n $(SLOW_WORKERS) --dist loadgroup -m slow
 
 test-servers: $(VENV)/.ready
 	$(BIN)/pytest -n 0 -m servers tests/servers

@@ -16,7 +16,7 @@ from tests.dovecot import MAILDIR, Dovecot
 from tests.mail import Outside, mail
 from tests.patience import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

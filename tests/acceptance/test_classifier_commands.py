@@ -12,6 +12,8 @@ import pytest
 from tests.acceptance.desk import MAIL, TEXTS, Desk, clean_environment, json_lines
 from tests.patience import PATIENCE_SECONDS
 
+pytestmark = pytest.mark.slow
+
 # --- training ----------------------------------------------------------------------------------------------------------
 
 

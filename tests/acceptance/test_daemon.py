@@ -158,6 +158,7 @@ def test_a_reload_takes_a_good_configuration_and_refuses_a_bad_one(
     eventually(lambda: "Sorted/Meals" in outside.everything())
 
 
+@pytest.mark.slow
 def test_the_daemon_survives_a_restart_of_the_mail_server(tmp_path: Path, user: str, model: Path) -> None:
     with Dovecot() as server:
         shutil.copy(model, tmp_path / "cubbyd.model")
@@ -225,6 +226,7 @@ class TestWhatTheAdminSeesWhenItCannotWork:
             assert re.search(r"no-such-host\.invalid:993", refused.stdout)
 
 
+@pytest.mark.slow
 def test_the_demo_shows_the_whole_way_and_files_most_mail_right() -> None:
     pytest.importorskip("pymap", reason="the demo's server is not installed")
     command = [sys.executable, "-m", "cubbyd", "demo", "--json"]
@@ -239,6 +241,7 @@ def test_the_demo_shows_the_whole_way_and_files_most_mail_right() -> None:
     assert sums["filed"] > 0.6 * sums["with_category"]
 
 
+@pytest.mark.slow
 def test_the_demo_rehearses_with_a_stand_in_and_shows_what_was_sent() -> None:
     pytest.importorskip("pymap", reason="the demo's server is not installed")
     pytest.importorskip("openai", reason="the vendor's SDK is not installed")

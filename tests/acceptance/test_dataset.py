@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from tests.acceptance.desk import TEXTS, Desk, clean_environment, json_lines
 
+pytestmark = pytest.mark.slow
+
 LARGE = 120_000
 LABELS = 230
 MEASURE = """
@@ -187,7 +189,6 @@ def measured(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess
     return done, int(done.stderr.split()[-1])
 
 
-@pytest.mark.slow
 def test_120_000_examples_take_little_memory(tmp_path: Path) -> None:
     write_many(tmp_path / "raw.jsonl")
     peaks: dict[str, int] = {}

@@ -25,7 +25,7 @@ from tests.patience import PATIENCE_SECONDS
 
 from cubbyd.config import FilingAction, load_config
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 LETTERS = [f"{first}{second}{third}o" for first in "bdfgk" for second in "aeiou" for third in "lmnrst"]
 """Words that say nothing, so that no two mails are near-duplicates."""

@@ -17,7 +17,7 @@ from tests.mail import Outside, mail
 from tests.manager import ListeningManager
 from tests.patience import PATIENCE_SECONDS
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 QUICK = "connect_timeout_seconds = 1\nread_timeout_seconds = 5"
 """Steps of this mailbox take 21 s at most, by its configuration; half as much again is what the watchdog is given."""
@@ -117,7 +117,6 @@ def test_a_watchdog_that_is_shorter_than_a_step_may_take_is_lengthened(start: St
     manager.wait_for(f"WATCHDOG_USEC={WATCHDOG_USEC}")
 
 
-@pytest.mark.slow
 def test_a_mailbox_that_hangs_starves_the_watchdog_whose_signal_shows_every_stack(
     cubbyd: Cubbyd, dovecot: Dovecot, start: Start, manager: ListeningManager
 ) -> None:

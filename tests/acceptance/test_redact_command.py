@@ -6,7 +6,10 @@ import os
 import subprocess
 import sys
 
+import pytest
 from tests.acceptance.desk import Desk, json_lines
+
+pytestmark = pytest.mark.slow
 
 MAIL = """Subject: Mia
 From: Jana Hofmann <jana.hofmann@mail.example>

@@ -12,7 +12,7 @@ from tests.acceptance.cubbyd import Cubbyd
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 BILL, BOARD, ILL, HURT = "Invoice 7 of the caterer", "the board meets", "Emma is ill today", "the invoice for Noah is wrong"
 RULES = """

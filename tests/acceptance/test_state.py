@@ -15,6 +15,8 @@ from cubbyd.cli.state import SUBCOMMANDS
 from cubbyd.journal import state_lock
 from cubbyd.journal.store import DATABASE_NAME
 
+pytestmark = pytest.mark.slow
+
 FILED = """
 INSERT INTO message (mailbox, folder, uidvalidity, uid, seen_at, state, changed_at, attempts, category, target_folder)
 VALUES ('office', 'INBOX', 7, 20, '2020-11-21 08:00:00.000000', 'filed', '2020-11-21 08:00:01.000000', 1, 'billing', 'Billing')

@@ -17,7 +17,7 @@ from tests.acceptance.cubbyd import NAMES, Cubbyd
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 SUBJECTS = ["Emma is ill today", "the invoice for Noah is wrong", "Mia has a milk allergy"]
 
@@ -156,7 +156,6 @@ def test_with_the_server_down_it_says_so_and_everything_stays_on_record(filed: C
     assert "Undo 1: 3 of 3" in filed("undo", "--since", "1h", "--yes").stdout
 
 
-@pytest.mark.slow
 def test_killed_again_and_again_every_mail_comes_back_once(cubbyd: Cubbyd, outside: Outside) -> None:
     subjects = [f"{NAMES[number % len(NAMES)]} is ill today {number}" for number in range(300)]
     outside.deliver(*(mail(subject, number=number, body=subject) for number, subject in enumerate(subjects)))

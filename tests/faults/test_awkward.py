@@ -23,7 +23,7 @@ from cubbyd.lifecycle import State
 from cubbyd.taxonomy import Category, CategoryId, Taxonomy
 from cubbyd.testing import WordClassifier
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 # --- Message-IDs -------------------------------------------------------------------------------------------------------
 
@@ -121,7 +121,6 @@ def drop(server: Dovecot, user: str, name: str, raw: bytes) -> None:
     file.rename(folder / "new" / file.name)
 
 
-@pytest.mark.slow
 def test_mail_of_any_kind_goes_through_a_whole_pass_and_stops_no_other(tmp_path: Path, dovecot: Dovecot, user: str) -> None:
     with Outside(dovecot, user) as outside:
         outside.subjects("INBOX")  # makes the folder
@@ -197,7 +196,6 @@ MANY_CATEGORIES = Taxonomy(
 """More than the 26 that a maildir of Dovecot can keep in the names of its files, and each of 50 characters."""
 
 
-@pytest.mark.slow
 def test_more_keywords_than_a_maildir_keeps_cost_no_mail_its_place_and_no_second_question(tmp_path: Path, user: str) -> None:
     classifier = WordClassifier(MANY, {name: name for name in MANY})
     assert {len(category.keyword) for category in MANY_CATEGORIES.categories} == {50}
@@ -226,7 +224,6 @@ def test_more_keywords_than_a_maildir_keeps_cost_no_mail_its_place_and_no_second
 # --- the server itself -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_an_expired_certificate_is_refused_and_no_password_goes_out(tmp_path: Path, user: str) -> None:
     with Dovecot(MAILDIR) as server:
         server.stop()
@@ -265,7 +262,6 @@ def small_disk() -> Iterator[Dovecot]:
             subprocess.run(["umount", str(home)], check=True)
 
 
-@pytest.mark.slow
 def test_a_full_disk_of_the_server_leaves_mail_in_the_inbox_until_there_is_room(
     tmp_path: Path, user: str, small_disk: Dovecot
 ) -> None:

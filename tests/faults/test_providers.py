@@ -20,7 +20,7 @@ from cubbyd.filing import PassReport
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import open_mailbox
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 ALL_MAIL = "[Gmail]/Alle Nachrichten"
 VIEWS = {ALL_MAIL: b"\\All", "[Gmail]/Markiert": b"\\Flagged"}

@@ -19,7 +19,7 @@ from cubbyd.filing import PassReport
 from cubbyd.lifecycle import State
 from cubbyd.mailbox import open_mailbox, session
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from cubbyd.lifecycle import State
 from cubbyd.mailbox import Account, open_mailbox
 from cubbyd.testing import HandClock
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 SUBJECTS = ("ill again", "the invoice", "no milk", "hello")
 PLACED = {"Absence": ["ill again"], "Billing": ["the invoice"], "Meals": ["no milk"], "INBOX": ["hello"]}
@@ -238,7 +238,6 @@ def test_new_uids_at_any_state_of_a_mail_lose_nothing_and_ask_nobody_twice(tmp_p
 MANY = 1_500
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the server's processes in /proc")
 @pytest.mark.parametrize("after_ms", [0, 5, 20, 60, 150])
 def test_a_server_killed_in_a_move_of_1500_mails_leaves_each_in_one_place(tmp_path: Path, user: str, after_ms: int) -> None:

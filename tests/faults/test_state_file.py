@@ -13,7 +13,7 @@ from tests.acceptance.cubbyd import Cubbyd
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 SUBJECTS = [f"{name} is ill today" for name in ("Emma", "Noah", "Mia", "Leo", "Ava", "Ben", "Zoe", "Max")] * 5
 

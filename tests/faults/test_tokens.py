@@ -18,7 +18,7 @@ from cubbyd.config import MailboxSection
 from cubbyd.errors import EXIT_CONFIG, LoginNotOffered, LoginRefused, MailboxUnavailable
 from cubbyd.mailbox import Account, open_mailbox
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 
 @dataclass
@@ -159,7 +159,6 @@ def test_a_server_that_takes_no_tokens_is_shown_none(dovecot: Dovecot, user: str
     assert "AUTHENTICATE" not in proxy.commands
 
 
-@pytest.mark.slow
 def test_a_server_that_takes_no_password_is_told_none_and_tokens_are_named(user: str) -> None:
     if DOVECOT is None:
         pytest.skip("no Dovecot on this machine: apt-get install dovecot-imapd")

@@ -18,7 +18,7 @@ from tests.patience import PATIENCE_SECONDS, eventually
 
 from cubbyd.mailbox import IdleWatcher, Pauses, wire
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 
 class Hints:
