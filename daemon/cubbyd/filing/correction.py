@@ -10,7 +10,8 @@ mails that are not on record. A mail that is put back into the inbox is the busi
 | still there | gone, or marked \\Deleted | a person moved it: from its category to that of the folder |
 | still there | still there | a copy: forgotten |
 | gone | | a stop on the way, or deleted: forgotten |
-| nobody can tell | or here | asked again, for a day |
+| UIDVALIDITY changed | or here | nobody can tell: forgotten |
+| the folder cannot be opened | or this one | asked again, for a day |
 """
 
 from __future__ import annotations
