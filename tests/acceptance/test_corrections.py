@@ -14,7 +14,7 @@ from tests.acceptance.cubbyd import Cubbyd
 from tests.dovecot import Dovecot
 from tests.mail import Outside, mail
 
-pytestmark = pytest.mark.dovecot
+pytestmark = [pytest.mark.dovecot, pytest.mark.slow]
 
 SUBJECTS = ["Emma is ill today", "the invoice for Noah is wrong", "Mia has a milk allergy"]
 

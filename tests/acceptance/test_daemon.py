@@ -184,6 +184,7 @@ def _error(cubbyd: Cubbyd) -> str | None:
     return error
 
 
+@pytest.mark.slow
 class TestWhatTheAdminSeesWhenItCannotWork:
     def test_a_wrong_password_exits_77_and_says_whose(self, cubbyd: Cubbyd, user: str) -> None:
         (cubbyd.folder / "password").write_text("wrong")

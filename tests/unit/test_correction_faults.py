@@ -111,7 +111,9 @@ def test_a_folder_that_cannot_be_opened_breaks_no_pass_and_what_it_hides_is_aske
 
     day.drag("Absence", "Billing")
     day.office.connect = lambda: Shut(day.server)
-    day.passes(300)
+    day.passes(1)
+    day.clock.advance(25 * 3_600)
+    day.passes(1)
     day.office.connect = day.server.connect
     assert day.passes() == [("absence", "billing")], "after a day it is let go"
 
