@@ -25,8 +25,9 @@ from tests.acceptance.desk import filing_old_mail
 from tests.conftest import ROOT
 from tests.dovecot import PASSWORD, Dovecot
 from tests.mail import Outside, mail
-from tests.oauth import Provider, token_passdb
+from tests.oauth import Provider
 from tests.systemd.probe import attempts
+from tests.tokens import dovecot_with_tokens
 
 COMMAND = "/opt/cubbyd/bin/cubbyd"
 ETC = Path("/etc/cubbyd")
@@ -428,7 +429,7 @@ LOGIN = (
 def test_a_person_logs_in_as_the_services_user_and_the_service_goes_on_with_the_tokens(installed: None) -> None:  # noqa: ARG001
     """The provider rotates: what the login was given is used up by the sandboxed service, which must write down the next."""
     TOKENS.mkdir(mode=0o755)
-    with Provider(TOKENS, lifetime=302) as provider, Dovecot(extra=token_passdb(TOKENS / "dovecot", provider)) as server:
+    with Provider(TOKENS, lifetime=302) as provider, dovecot_with_tokens(provider) as server:
         provider.ca_file.chmod(0o644)
         office = Office(server)
         provider.username = office.user
