@@ -119,6 +119,18 @@ def test_the_page_shows_counts_errors_and_the_oldest_mail_and_nothing_of_its_tex
     assert "ann@example.com" not in page
 
 
+def test_the_page_counts_what_people_corrected_of_late(site: Site) -> None:
+    site.watched.deliver("ill", "the invoice")
+    site.watched.passes()
+    assert "corrected by people" not in site.ask("/")[1]
+    site.watched.server.drag(1, "Absence", "Billing")
+    for _ in range(2):
+        site.watched.clock.advance(900)
+        site.watched.passes()
+
+    assert "<td>corrected by people</td><td class=n>1</td>" in site.ask("/")[1]
+
+
 class Elements(HTMLParser):
     """The names of all elements and attributes."""
 
