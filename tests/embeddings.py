@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,7 +28,7 @@ TEXTS = {
 }
 
 
-def examples(texts: dict[str, tuple[str, ...]] = TEXTS) -> list[Example]:
+def examples(texts: Mapping[str, tuple[str, ...]] = TEXTS) -> list[Example]:
     """Give the examples, with lines as if they stood in a file."""
     pairs = [(label, body) for label, bodies in texts.items() for body in bodies]
     return [

@@ -15,6 +15,7 @@ from cubbyd.clock import SystemClock
 from cubbyd.config import Config
 from cubbyd.dataset import Example
 from cubbyd.standin import Standin
+from cubbyd.taxonomy import CategoryId
 from cubbyd.training.finetune.lesson import Lesson, Taught, Teacher
 from cubbyd.training.finetune.record import Job, Records, Sweep
 from cubbyd.training.finetune.watch import Progress, Watch
@@ -48,7 +49,7 @@ def write_mails(file: Path, greeting: str, names: tuple[str, ...] = NAMES) -> Pa
 def examples(greeting: str = "Hello,", names: tuple[str, ...] = ("Emma", "Noah")) -> list[Example]:
     """Make 16 examples, or as many as names say."""
     return [
-        Example(subject=text.format(name), body=f"{greeting} {text.format(name)}", labels=(label,), line=line)
+        Example(subject=text.format(name), body=f"{greeting} {text.format(name)}", labels=(CategoryId(label),), line=line)
         for line, (label, text, name) in enumerate(
             ((label, text, name) for label, texts in TEXTS.items() for text in texts for name in names), start=1
         )

@@ -18,8 +18,8 @@ MAILS = {"ill again": "Absence", "ill today": "Absence", "the invoice": "Billing
 ALL = Selection(since=RECEIVED - timedelta(days=365))
 
 
-def server(**capabilities: bool) -> FakeServer:
-    made = FakeServer(**capabilities)
+def server(*, move: bool = True, uidplus: bool = True) -> FakeServer:
+    made = FakeServer(move=move, uidplus=uidplus)
     for number, subject in enumerate(MAILS):
         made.deliver(mail(subject, number=number), RECEIVED)
     return made

@@ -61,6 +61,7 @@ def void(_: object) -> None:
 
 def real(stack: ExitStack, who: Account, *, keeps_keywords: bool = True) -> Rig:
     client = stack.enter_context(IMAPClient(who.section.host, port=who.section.effective_port, ssl=False, timeout=30))
+    assert who.password is not None
     client.login(who.section.username, who.password.get_secret_value())
 
     def connect() -> Mailbox:

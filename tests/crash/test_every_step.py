@@ -8,6 +8,7 @@ answer and its commit.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from tests.mail import RECEIVED, mail
 from tests.rig import Office, rules, words_classifier
 
 from cubbyd.errors import MailboxUnavailable
+from cubbyd.journal import Journal
 from cubbyd.lifecycle import State
 from cubbyd.testing import DELETED, FakeServer, WordClassifier
 
@@ -30,8 +32,8 @@ MAILS = {
 COMMITS = ("open_folder", "record_scan", "begin", "note_backlog", "claim", "identify", "advance", "postpone", "release")
 
 
-def server(**capabilities: bool) -> FakeServer:
-    made = FakeServer(**capabilities)
+def server(*, move: bool = True, uidplus: bool = True) -> FakeServer:
+    made = FakeServer(move=move, uidplus=uidplus)
     for number, subject in enumerate(MAILS):
         made.deliver(mail(subject, number=number), RECEIVED)
     made.deliver(mail("somebody deletes this", number=99), RECEIVED)
@@ -56,6 +58,7 @@ SETUPS = {
 
 
 def run_until_death(office: Office, fuse_for: str, burns_at: int | None) -> Fuse:
+    wrap: Callable[[Journal], object]
     if fuse_for == "commits":
         fuse = Fuse(burns_at, Death)
         wrap = partial(DyingJournal, tick=fuse, commits=COMMITS)

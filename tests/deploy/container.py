@@ -53,7 +53,7 @@ class Store:
         return _run(*command, check=check, given=given)
 
     def podman_code(self, *arguments: str) -> int:
-        command = [HERE / "podman.sh", *self._options, "--cgroup-manager=cgroupfs", *arguments]
+        command = [str(HERE / "podman.sh"), *self._options, "--cgroup-manager=cgroupfs", *arguments]
         return subprocess.run(command, capture_output=True, timeout=COMMAND_SECONDS, check=False).returncode
 
     def make_base(self) -> str:

@@ -16,7 +16,7 @@ import pytest
 from tests.acceptance.cubbyd import write_examples
 from tests.conftest import ROOT
 from tests.deploy.stated import VERSION
-from tests.systemd.test_boot import why_not
+from tests.systemd.boot import why_not
 
 TOOLS = os.environ.get("CUBBYD_TEST_DEPLOY", "")
 pytestmark = [
@@ -54,7 +54,7 @@ def apply(folder: Path, out: Path, units: Path) -> None:
     seen = {ROOT: "/srv/cubbyd", folder: "/srv/play", TOOLS: TOOLS}
     seen |= {sys.base_prefix: "/opt/python", sysconfig.get_path("purelib"): "/opt/packages"}
     environment = os.environ | {"BIND": " ".join(f"{place}:{inside}" for place, inside in seen.items())}
-    command = [ROOT / "tests" / "systemd" / "boot.sh", out, units, "/bin/sh", "-c", INSIDE.format(tools=TOOLS)]
+    command: list[str | Path] = [ROOT / "tests/systemd/boot.sh", out, units, "/bin/sh", "-c", INSIDE.format(tools=TOOLS)]
     boot = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         _, said = boot.communicate(timeout=BOOT_SECONDS)

@@ -81,7 +81,7 @@ class Office:
             place.mkdir()
             os.chown(place, owner, owner)
             place.chmod(mode)
-        self.mounts = (f"--volume={self.etc}:/etc/cubbyd:ro", f"--volume={self.state}:/var/lib/cubbyd")
+        self.mounts: tuple[str, ...] = (f"--volume={self.etc}:/etc/cubbyd:ro", f"--volume={self.state}:/var/lib/cubbyd")
         secret = self.secrets / "office"
         secret.write_text(PASSWORD)
         os.chown(secret, UID, UID)

@@ -61,9 +61,9 @@ def test_the_user_is_the_same_wherever_a_number_stands() -> None:
 
 def test_the_paths_are_those_of_the_service() -> None:
     assert "/opt/cubbyd/bin/cubbyd --config /etc/cubbyd/cubbyd.toml" in UNIT
-    environment = dict(
-        re.findall(r"([A-Z_]+)=(\S+)", re.search(r"^ENV PATH.*?[^\\]$", DOCKERFILE, re.MULTILINE | re.DOTALL)[0])
-    )  # type: ignore[index]
+    stated = re.search(r"^ENV PATH.*?[^\\]$", DOCKERFILE, re.MULTILINE | re.DOTALL)
+    assert stated is not None
+    environment = dict(re.findall(r"([A-Z_]+)=(\S+)", stated[0]))
     assert environment["PATH"].startswith("/opt/cubbyd/bin:")
     assert environment["CUBBYD_CONFIG"] == "/etc/cubbyd/cubbyd.toml"
     assert environment["STATE_DIRECTORY"] == STATE == re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)[0]

@@ -14,6 +14,7 @@ from tests.faults.desk import DAY, PATIENT_SECONDS, SETUPS, Desk, opened
 from tests.faults.proxy import Fault, FaultProxy, Kind
 from tests.mail import RECEIVED, Outside, mail
 from tests.rig import Office, rules
+from tests.undoing import later
 
 from cubbyd.errors import LoginRefused, MailboxUnavailable
 from cubbyd.filing import PassReport
@@ -127,7 +128,7 @@ def test_where_keywords_are_not_kept_mail_is_moved_all_the_same_and_what_should_
         assert outside.everything() == {"INBOX": ["ill again"]}
 
         here.rules = rules(label=True)
-        here.clock.advance(DAY)
+        later(here, DAY)
         with capture_logs() as logs:
             assert here.run().problems == []
         assert outside.everything() == {"Absence": ["ill again"]}

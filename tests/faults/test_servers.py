@@ -126,10 +126,15 @@ def test_a_server_that_forbids_the_login_that_is_configured_gets_no_password(
     assert isinstance(caught.value, InsecureConnection)
 
 
+def make_again(outside: Outside) -> None:
+    outside.remove_folder("Absence")
+    outside.make_folder("Absence")
+
+
 FOLDER_CHANGES: dict[str, Callable[[Outside], None]] = {
     "deleted": lambda outside: outside.remove_folder("Absence"),
     "renamed": lambda outside: outside.rename_folder("Absence", "Sick notes"),
-    "deleted and made again": lambda outside: (outside.remove_folder("Absence"), outside.make_folder("Absence"))[0],
+    "deleted and made again": make_again,
 }
 
 

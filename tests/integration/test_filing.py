@@ -110,7 +110,7 @@ class Remarking(WordClassifier):
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Prediction | ClassifierError]:
         return [
-            replace(answer, urgent="an injury", probabilities=answer.probabilities | self.more)
+            replace(answer, urgent="an injury", probabilities={**answer.probabilities, **self.more})
             if isinstance(answer, Prediction) and "fell" in given.subject
             else answer
             for given, answer in zip(inputs, super().classify(inputs), strict=True)

@@ -266,7 +266,7 @@ def test_a_wrong_configuration_is_refused_with_a_way_out(
     folder: Path, tmp_path: Path, kind: str, changed: dict[str, object], said: str
 ) -> None:
     with Provider(folder) as provider, pytest.raises(LoginRefused, match=said) as caught:
-        tokens(provider, kind, tmp_path, **changed).token()
+        tokens(provider, kind, tmp_path, None, **changed).token()
 
     assert "mailbox office: localhost" in str(caught.value)
     assert not isinstance(caught.value, LoginEnded)

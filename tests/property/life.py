@@ -99,7 +99,8 @@ class Life:
         """The quota is used up."""
         self.failure: str | None = None
         """What the last pass ran into."""
-        self._ticks, self._due, self._event = 0, 0, lambda _name: None
+        self._ticks, self._due = 0, 0
+        self._event: Callable[[str], None] = lambda _name: None
         self._start()
 
     # --- cubbyd ------------------------------------------------------------------------------------------------------

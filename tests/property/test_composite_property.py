@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from tests.composite import DOWN, Told, mail, predictions
 from cubbyd.classify.cascade import CascadeClassifier
 from cubbyd.classify.ensemble import EnsembleClassifier, fit_weights, mean
 from cubbyd.classify.members import normalize
-from cubbyd.classify.protocol import Prediction
+from cubbyd.classify.protocol import Classifier, Prediction
 from cubbyd.classify.shortlist import ShortlistClassifier, choose_within
 from cubbyd.taxonomy import CategoryId
 
@@ -86,7 +87,7 @@ def test_a_mean_lies_between_what_it_is_the_mean_of(data: st.DataObject, weights
 
 
 @given(st.data(), WEIGHTS, st.randoms(use_true_random=False))
-def test_the_order_of_the_members_makes_no_difference(data: st.DataObject, weights: list[float], random: st.RandomType) -> None:
+def test_the_order_of_the_members_makes_no_difference(data: st.DataObject, weights: list[float], random: Random) -> None:
     pairs = [(data.draw(chances()), weight) for weight in weights]
     shuffled = pairs.copy()
     random.shuffle(shuffled)
@@ -123,7 +124,7 @@ def test_whatever_the_members_say_all_mails_have_a_sound_answer(
 ) -> None:
     inputs = [mail(str(place)) for place in range(mails)]
     one, two = (told(kind, [data.draw(chances()) for _ in inputs]) for kind in ("one", "two"))
-    made = [
+    made: list[Classifier] = [
         CascadeClassifier(one, two, unsure_below=bound, margin_below=margin),
         ShortlistClassifier(one, two, size=size, sure_above=bound),
         EnsembleClassifier([one, two], [bound, 1.0]),

@@ -83,7 +83,8 @@ def test_a_change_anywhere_is_refused_by_the_kind_and_by_whoever_shows_the_card(
     file = tmp_path / "broken.model"
     file.write_bytes(broken)
 
-    for read in (lambda: LOADERS[kind](file, renderer=RENDERER_VERSION), lambda: read_about(file)):
+    reads: list[Callable[[], object]] = [lambda: LOADERS[kind](file, renderer=RENDERER_VERSION), lambda: read_about(file)]
+    for read in reads:
         with pytest.raises(ModelFileError, match=r"broken\.model: (is no sound|is damaged|is of version|is no model)"):
             read()
 

@@ -28,8 +28,8 @@ def test_an_interval_holds_its_number(answers: Answers, bar: float, several: boo
     ]
     for estimate in filter(None, estimates):
         assert estimate.low <= estimate.value <= estimate.high
-    for name, estimate in found.numbers.items():
-        assert estimate is None or (estimate.low >= 0 and (name == "log_loss" or estimate.high <= 1 + 1e-9)), name
+    for name, number in found.numbers.items():
+        assert number is None or (number.low >= 0 and (name == "log_loss" or number.high <= 1 + 1e-9)), name
 
 
 class Texts(HTMLParser):

@@ -36,7 +36,7 @@ class DebianServer:
     def __enter__(self) -> Self:
         TREES.mkdir(exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=TREES))  # there, for it is made of hard links
-        command = [HERE / f"{self.name}.sh", TREES / self.name, self._folder / "root", str(self.port)]
+        command: list[str | Path] = [HERE / f"{self.name}.sh", TREES / self.name, self._folder / "root", str(self.port)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         until = time.monotonic() + START_SECONDS

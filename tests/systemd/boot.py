@@ -51,7 +51,7 @@ def run_stories(folder: Path, stories: str, *, units: Path, seen: dict[Path, str
         f"{stories} -o junit_logging=all --junitxml=/out/report.xml"
     )
     environment = os.environ | {"BIND": " ".join(f"{place}:{there}" for place, there in seen.items())}
-    command = [HERE / "boot.sh", out, units, "/bin/sh", "-c", inside]
+    command: list[str | Path] = [HERE / "boot.sh", out, units, "/bin/sh", "-c", inside]
     boot = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         _, said = boot.communicate(timeout=BOOT_SECONDS)

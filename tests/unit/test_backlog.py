@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -36,7 +36,7 @@ class Watching(WordClassifier):
     def __init__(self, clock: HandClock, *, seconds: float = 0.0) -> None:
         super().__init__(FOLDERS, WORDS, batch_size=10)
         self._clock, self._seconds = clock, seconds
-        self.then = lambda: None
+        self.then: Callable[[], object] = lambda: None
         self.when = ""
 
     def classify(self, inputs: Sequence[ClassifierInput], /) -> Sequence[Prediction | ClassifierError]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.mail import RECEIVED, mail
@@ -208,7 +209,7 @@ def test_a_folder_that_the_server_hides_for_a_moment_is_not_looked_through_anew(
 
 
 @pytest.mark.parametrize("how", [{"observe": True}, {"move": False, "label": True, "review_folder": None}])
-def test_a_copy_of_mail_that_came_back_into_the_inbox_is_none(tmp_path: Path, how: dict[str, object]) -> None:
+def test_a_copy_of_mail_that_came_back_into_the_inbox_is_none(tmp_path: Path, how: dict[str, Any]) -> None:
     day = Day(tmp_path, "ill today", **how)
     day.drag("INBOX", "Billing")
     assert day.passes() == [("absence", "billing")]

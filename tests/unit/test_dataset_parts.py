@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -315,7 +316,7 @@ def test_codes_need_categories_and_letters_are_52() -> None:
 # --- validation --------------------------------------------------------------------------------------------------------
 
 
-def chat(answer: str = "billing", **more: object) -> dict[str, object]:
+def chat(answer: str = "billing", **more: object) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": "the fee"}, {"role": "assistant", "content": answer, **more}]}
 
 
@@ -354,13 +355,13 @@ def test_a_line_without_an_answer_to_learn_is_refused(tmp_path: Path) -> None:
         (chat(weight=True), "a weight other than 0 or 1"),
         (chat(""), "a message without text"),
         ({"messages": [{"role": "user", "content": "x"}]}, "no message of the assistant: there is nothing to learn"),
-        ({"messages": [*chat()["messages"], {"role": "user", "content": "x"}]}, "the last message is not the assistant's"),  # type: ignore[misc]
+        ({"messages": [*chat()["messages"], {"role": "user", "content": "x"}]}, "the last message is not the assistant's"),
         (
             {"messages": [{"role": "user", "content": "x", "weight": 1}, chat()["messages"][1]]},
             "a weight on a message that is not",
-        ),  # type: ignore[index]
-        ({"messages": [{"role": "boss", "content": "x"}, *chat()["messages"]]}, "a role other than assistant, developer"),  # type: ignore[misc]
-        ({"messages": ["x", *chat()["messages"]]}, "a message is no object"),  # type: ignore[misc]
+        ),
+        ({"messages": [{"role": "boss", "content": "x"}, *chat()["messages"]]}, "a role other than assistant, developer"),
+        ({"messages": ["x", *chat()["messages"]]}, "a message is no object"),
     ],
 )
 def test_a_fault_of_chat_messages_is_named_with_its_line(tmp_path: Path, line: object, said: str) -> None:

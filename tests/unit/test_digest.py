@@ -80,7 +80,7 @@ class House:
 
     def sent(self) -> list[EmailMessage]:
         folder = self.server.folders.get("Digest")
-        return [message_from_bytes(one.raw, policy=default) for one in (folder.mails.values() if folder else ())]  # type: ignore[misc]
+        return [message_from_bytes(one.raw, policy=default) for one in (folder.mails.values() if folder else ())]
 
     def facts(self, **changes: object) -> Facts:
         now = self.clock.now()

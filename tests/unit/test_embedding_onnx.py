@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from tests.embeddings import HEADS, LAYERS, SIZE, WORDS, make_folder, random_weights, real_folder, write_download
 
 from cubbyd.classify.embedding.folder import read_folder
@@ -18,22 +19,24 @@ from cubbyd.errors import InputFileError, ModelFileError
 from cubbyd.training.bert import read_safetensors
 from cubbyd.training.embedder import convert
 
+Matrix = NDArray[np.float64]
+
 
 def embed(folder: Path, *texts: str) -> list[Vector]:
     outcomes = open_folder(folder).embed(texts)
     return [outcome.vector for outcome in outcomes if isinstance(outcome, Embedded)]
 
 
-def reference(tokens: list[int]) -> np.ndarray:
+def reference(tokens: list[int]) -> Matrix:
     """BERT with mean pooling, spelled out once more in plain numpy, 64 bits, one head after the other."""
     weights = {name: array.astype(np.float64) for name, array in random_weights().items()}
 
-    def dense(values: np.ndarray, name: str) -> np.ndarray:
+    def dense(values: Matrix, name: str) -> Matrix:
         return values @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
 
-    def normalize(values: np.ndarray, name: str) -> np.ndarray:
+    def normalize(values: Matrix, name: str) -> Matrix:
         centered = values - values.mean(axis=1, keepdims=True)
-        scaled = centered / np.sqrt((centered**2).mean(axis=1, keepdims=True) + 1e-12)
+        scaled: Matrix = centered / np.sqrt((centered**2).mean(axis=1, keepdims=True) + 1e-12)
         return scaled * weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
     hidden = weights["embeddings.word_embeddings.weight"][tokens]
@@ -51,7 +54,7 @@ def reference(tokens: list[int]) -> np.ndarray:
         inner = dense(hidden, f"{name}.intermediate.dense")
         inner = inner * 0.5 * (1 + np.vectorize(math.erf)(inner / math.sqrt(2)))
         hidden = normalize(dense(inner, f"{name}.output.dense") + hidden, f"{name}.output.LayerNorm")
-    mean: np.ndarray = hidden.mean(axis=0)
+    mean: Matrix = hidden.mean(axis=0)
     return mean / np.linalg.norm(mean)
 
 

@@ -17,7 +17,7 @@ from cubbyd.classify.protocol import Cost, Prediction, Provenance
 from cubbyd.cli.rehearsed import print_prospect
 from cubbyd.config import Config
 from cubbyd.dataset import Example
-from cubbyd.dataset.account import Chosen
+from cubbyd.dataset.account import Chosen, Listed
 from cubbyd.dataset.mail import mail_to_example
 from cubbyd.dataset.reading import Skips
 from cubbyd.errors import ClassifierRejected
@@ -347,7 +347,7 @@ class Account:
     def __init__(self, mails: dict[int, RawMessage]) -> None:
         self.mails, self.opened, self.fetched = mails, [], []  # type: ignore[var-annotated]
 
-    def folders(self) -> list[object]:
+    def folders(self) -> list[Listed]:
         return []
 
     def name_on_server(self, folder_: str) -> str:

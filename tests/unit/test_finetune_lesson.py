@@ -15,9 +15,11 @@ from cubbyd.dataset import Example
 from cubbyd.errors import ConfigError
 from cubbyd.message import render_text
 from cubbyd.standin import Standin
+from cubbyd.taxonomy import CategoryId
 from cubbyd.training.finetune.estimate import estimate
 from cubbyd.training.finetune.lesson import Lesson, Taught, Teacher, digest_text, serving_section, shared
 
+BOTH = (CategoryId("absence"), CategoryId("billing"))
 LOCAL = "http://127.0.0.1:9/v1"
 
 
@@ -27,7 +29,7 @@ def config(tmp_path: Path) -> Config:
 
 
 def example(text: str = "Mia Hofmann is ill", *labels: str) -> Example:
-    return Example(subject=text, body=text, labels=labels or ("absence",), line=3)
+    return Example(subject=text, body=text, labels=tuple(map(CategoryId, labels)) or BOTH[:1], line=3)
 
 
 @pytest.mark.parametrize("taught", Taught)
@@ -130,16 +132,16 @@ def test_a_mail_that_was_seen_is_known_again_whatever_its_case() -> None:
 
 
 def test_a_file_that_a_vendor_would_refuse_is_refused_here_with_the_way_out(config: Config) -> None:
-    few = estimate(lesson(config, *examples()[:9]), ("absence", "billing"))
+    few = estimate(lesson(config, *examples()[:9]), BOTH)
 
     assert few.problems == ("9 lines can be used, and at least 10 are needed; label more mail",)
-    one_sided = estimate(lesson(config, *examples(names=("A", "B", "C"))[:12]), ("absence", "billing"))
+    one_sided = estimate(lesson(config, *examples(names=("A", "B", "C"))[:12]), BOTH)
     assert "no example of billing: the model would never choose it" in one_sided.problems[0]
-    assert estimate(Lesson(lines=(), labels=(), texts=()), ("absence",)).lines == 0
+    assert estimate(Lesson(lines=(), labels=(), texts=()), BOTH[:1]).lines == 0
 
 
 def test_a_small_file_is_taken_with_a_warning(config: Config) -> None:
-    facts = estimate(lesson(config), ("absence", "billing"))
+    facts = estimate(lesson(config), BOTH)
 
     assert facts.problems == ()
     assert facts.per_category == {"absence": 8, "billing": 8}
@@ -148,7 +150,7 @@ def test_a_small_file_is_taken_with_a_warning(config: Config) -> None:
 
 
 def test_the_price_is_that_of_all_jobs_and_unknown_where_the_vendor_chooses(config: Config) -> None:
-    facts = estimate(lesson(config), ("absence", "billing"))
+    facts = estimate(lesson(config), BOTH)
 
     assert facts.money(3.0, [2, 4]) == pytest.approx(facts.tokens * 6 * 3.0 / 1_000_000)
     assert facts.money(0.0, [1]) == 0.0

@@ -145,7 +145,7 @@ def change(file: Path, *, digests: bool = True, **changes: Callable[[bytes], byt
     """Write the file anew with members changed, and the manifest's hashes made to fit, as an attacker would."""
     with zipfile.ZipFile(file) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    last = changes.pop("manifest", lambda manifest: manifest)
+    last: Callable[[bytes], bytes] = changes.pop("manifest", lambda manifest: manifest)
     for name, alter in changes.items():
         members[f"{name.replace('_', '-')}.model"] = alter(members[f"{name.replace('_', '-')}.model"])
     manifest = json.loads(members["manifest.json"])

@@ -23,6 +23,7 @@ from cubbyd.message import RENDERER_VERSION, render_text
 from cubbyd.redaction import Redacted, RedactionFailed, Redactor
 from cubbyd.standin import Fault, Standin
 from cubbyd.standin.server import KEY
+from cubbyd.taxonomy import CategoryId
 
 pytestmark = pytest.mark.usefixtures("quick_disk")
 
@@ -319,7 +320,7 @@ def test_without_log_probabilities_the_configured_one_is_given(tmp_path: Path, s
         assert predict(classifier).probabilities == pytest.approx({"absence": 0.7, "billing": 0.3})
     standin.always(None)
     with opened(tmp_path, standin, 'mode = "schema"\nlogprobs = false') as classifier:
-        assert predict(classifier).probabilities["absence"] == pytest.approx(0.8)
+        assert predict(classifier).probabilities[CategoryId("absence")] == pytest.approx(0.8)
     assert [("logprobs" in request.body) for request in standin.requests] == [True, False]
 
 

@@ -145,7 +145,7 @@ def test_an_answer_to_a_forwarded_mail_keeps_the_old_mail_quoted() -> None:
     message = parse(
         f"Subject: AW: WG: Ausflug\nContent-Type: text/plain; charset=utf-8\n\nJa, Mia kommt mit.\n\n{block}\n\n{OLD}".encode()
     )
-    assert (message.text, message.quoted, message.flags) == ("Ja, Mia kommt mit.", f"Ausflug\n\n{OLD}", {Flag.REPLY})
+    assert (message.text, message.quoted, message.flags) == ("Ja, Mia kommt mit.", f"Ausflug\n\n{OLD}", frozenset({Flag.REPLY}))
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_no_envelope_is_read_beyond_its_end() -> None:
 @pytest.mark.parametrize("parameters", ["; smime-type=enveloped-data", ""])
 def test_what_smime_encrypted_is_flagged_and_said(parameters: str) -> None:
     message = parse(_mail(_tlv(0x30, ENVELOPED_DATA + _tlv(0xA0, b"secret")), parameters))
-    assert (message.text, message.flags) == ("", {Flag.ENCRYPTED})
+    assert (message.text, message.flags) == ("", frozenset({Flag.ENCRYPTED}))
     assert message.defects == (Seal.SMIME.value,)
     assert [attachment.name for attachment in message.attachments] == ["smime.p7m"]
 
@@ -93,7 +93,7 @@ def test_pgp_mime_is_flagged_and_said() -> None:
         b"Content-Type: application/octet-stream; name=encrypted.asc\n\n-----BEGIN PGP MESSAGE-----\n--B--"
     )
     message = parse(raw)
-    assert (message.text, message.flags) == ("", {Flag.ENCRYPTED})
+    assert (message.text, message.flags) == ("", frozenset({Flag.ENCRYPTED}))
     assert message.defects == (Seal.PGP.value,)
 
 

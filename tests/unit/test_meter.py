@@ -18,6 +18,7 @@ from cubbyd.journal import Record
 from cubbyd.lifecycle import State
 from cubbyd.service.lookout import FRESH_SECONDS
 from cubbyd.service.meter import ASKED_FOR_A_PERSON
+from cubbyd.taxonomy import CategoryId
 
 
 @pytest.fixture
@@ -133,27 +134,32 @@ def test_a_hold_in_words_of_the_classifier_and_a_category_that_is_gone_make_no_l
     assert "lettuce" not in watched.meter.exposition().decode()
 
 
-def record(*, hold: str | None, category: str | None) -> Record:
+def record(*, hold: str | None, category: str) -> Record:
     moment = datetime(2026, 11, 21, tzinfo=UTC)
-    empty = dict.fromkeys(
-        [
-            "fingerprint",
-            "received_at",
-            "not_before",
-            "error",
-            "probability",
-            "prediction",
-            "keyword",
-            "target_folder",
-            "target_uidvalidity",
-            "target_uid_from",
-            "target_uid",
-        ]
-    )
-    where = {"id": 1, "mailbox": "office", "folder": "INBOX", "uidvalidity": 1, "uid": 1}
     return Record(
-        **where, **empty, seen_at=moment, changed_at=moment, state=State.SEEN, attempts=0, hold=hold, category=category
-    )  # type: ignore[arg-type]
+        id=1,
+        mailbox="office",
+        folder="INBOX",
+        uidvalidity=1,
+        uid=1,
+        fingerprint=None,
+        received_at=None,
+        seen_at=moment,
+        state=State.SEEN,
+        changed_at=moment,
+        attempts=0,
+        not_before=None,
+        error=None,
+        category=CategoryId(category),
+        probability=None,
+        hold=hold,
+        prediction=None,
+        keyword=None,
+        target_folder=None,
+        target_uidvalidity=None,
+        target_uid_from=None,
+        target_uid=None,
+    )
 
 
 def test_a_login_that_ends_shows_when(watched: Watched) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +18,6 @@ from cubbyd.dataset import Example
 from cubbyd.errors import ModelFileError, ModelStoreError
 from cubbyd.message.render import RENDERER_VERSION
 from cubbyd.taxonomy import CategoryId
-from cubbyd.training import store as store_module
 from cubbyd.training.local import train_local
 from cubbyd.training.store import HISTORY, ModelStore
 
@@ -217,14 +217,14 @@ def test_wherever_the_disk_fails_there_is_the_old_model_or_the_new_one_and_the_w
 
 def test_a_file_that_changes_while_it_is_copied_is_not_used(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     shelf.use("v1")
-    copyfile = store_module.shutil.copyfile
+    copyfile = shutil.copyfile
 
     def changing(source: Path, target: Path) -> None:
         copyfile(source, target)
         with target.open("ab") as stream:
             stream.write(b"x")
 
-    monkeypatch.setattr(store_module.shutil, "copyfile", changing)
+    monkeypatch.setattr(shutil, "copyfile", changing)
     with pytest.raises(ModelFileError, match="changed while it was copied"):
         shelf.store.use("v2", fits)
     assert shelf.in_use == ["v1"]

@@ -61,9 +61,7 @@ def reasons(found: Proposals) -> dict[str, str]:
 
 
 def mailbox(**more: object) -> MailboxSection:
-    return MailboxSection(
-        **{"host": "mail.example.org", "username": "office", "password_credential": "office"} | more  # type: ignore[arg-type]
-    )
+    return MailboxSection(**{"host": "mail.example.org", "username": "office", "password_credential": "office"} | more)
 
 
 def test_each_folder_that_people_file_into_makes_a_category_by_the_name_that_a_configuration_has_for_it() -> None:

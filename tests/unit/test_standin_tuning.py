@@ -290,4 +290,6 @@ def test_files_with_a_day_of_expiry_are_gone_when_it_is_reached(standin: Standin
     standin.files.expire()
 
     assert standin.files.names[0] == kept.id
-    assert follow(client, job)[0].error.code == "invalid_training_file"
+    error = follow(client, job)[0].error
+    assert error is not None
+    assert error.code == "invalid_training_file"

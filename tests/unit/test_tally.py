@@ -59,7 +59,7 @@ def test_it_counts_what_was_filed_and_held_in_a_time_and_nothing_before_or_after
 class Paid(WordClassifier):
     """The same, at a price."""
 
-    def classify(self, inputs: object, /) -> list[Prediction]:  # type: ignore[override]
+    def classify(self, inputs: object, /) -> list[Prediction]:
         answers = super().classify(inputs)  # type: ignore[arg-type]
         cost = Cost(input_tokens=100, output_tokens=2, money=0.25)
         return [

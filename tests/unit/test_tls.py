@@ -37,13 +37,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def listening(folder: Path, newest: ssl.TLSVersion, address: str = "127.0.0.1") -> Iterator[tuple[int, list[str | None]]]:
+def listening(folder: Path, newest: ssl.TLSVersion, address: str = "127.0.0.1") -> Iterator[tuple[int, list[str]]]:
     """A server that greets as IMAP does, and speaks no newer TLS than this; gives its port, and what it spoke."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "provider.crt", folder / "provider.key")
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version, context.maximum_version = ssl.TLSVersion.MINIMUM_SUPPORTED, newest
-    spoken: list[str | None] = []
+    spoken: list[str] = []
     with socket.create_server((address, 0)) as listener:
 
         def serve() -> None:
@@ -51,7 +51,7 @@ def listening(folder: Path, newest: ssl.TLSVersion, address: str = "127.0.0.1") 
                 while True:
                     plain, _ = listener.accept()
                     with suppress(OSError), context.wrap_socket(plain, server_side=True) as one:
-                        spoken.append(one.version())
+                        spoken.append(one.version() or "")
                         one.sendall(b"* OK hello\r\n* BYE that was all\r\n")
                     plain.close()
 
