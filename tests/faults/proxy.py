@@ -42,7 +42,10 @@ class Kind(StrEnum):
 TRICKLED = 300
 """Bytes of a line that come one by one; the rest follows at once, or a long mail takes a minute."""
 
-UNSOLICITED_LINES = b"* OK [ALERT] maintenance tonight\r\n* 3 FETCH (FLAGS (\\Seen) UID 4242)\r\n* 99 EXISTS\r\n* 0 RECENT\r\n"
+UNSOLICITED_LINES = (
+    b"* OK [ALERT] maintenance tonight\r\n* 3 FETCH (FLAGS (\\Seen) UID 4242)\r\n* 4 FETCH (FLAGS (\\Deleted))\r\n"
+    b"* 99 EXISTS\r\n* 0 RECENT\r\n"
+)
 
 
 @dataclass(frozen=True, slots=True)

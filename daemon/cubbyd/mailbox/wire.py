@@ -1,6 +1,6 @@
 """The few things that imapclient keeps private and we need, in one place: an upgrade that changes them fails the tests here.
 
-They are: its debug level (it would format every literal), COPYUID of the last command, a line that imaplib would give up on,
+They are: its debug level (it would format every literal), COPYUID of the last command, lines that they would misread,
 lines that arrived together with the answer to IDLE, and closing the socket under a waiting thread.
 """
 
@@ -20,6 +20,7 @@ LONGEST_SET = 1_000
 """Octets of a UID set in one command: Courier drops the connection at 30,000, RFC 7162 (2.) asks servers for 8,192 a line."""
 
 COPYUID = re.compile(rb"(\d+) ([\d,:]+) ([\d,:]+)")
+NEWS = re.compile(rb"\* \d+ FETCH \(FLAGS \([^()]*\)(?: MODSEQ \(\d+\))?\)", re.IGNORECASE)
 UID_RANGE = re.compile(rb"(\d{1,10})(?::(\d{1,10}))?")
 
 
@@ -47,8 +48,14 @@ def open_client(host: str, port: int, context: Any, *, connect_seconds: float, r
 
 
 def mend_line(line: bytes) -> bytes:
-    """Put the beginning before a COPYUID that comes without: imaplib gives up on it, and Exchange 2013 sends MOVE's so."""
-    return b"* OK " + line if line.startswith(b"[COPYUID ") else line
+    """Give a line of a server as imapclient can take it.
+
+    A COPYUID that comes without its beginning gets one: imaplib gives up on it, and Exchange 2013 sends MOVE's so. News of
+    flags that name no UID are passed over: imapclient would take the sequence number for one, and keeps news for the next FETCH.
+    """
+    if line.startswith(b"[COPYUID "):
+        return b"* OK " + line
+    return b"* OK news" if NEWS.fullmatch(line) else line
 
 
 def take_copyuid(client: IMAPClient) -> dict[int, int]:
