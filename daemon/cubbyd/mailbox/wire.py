@@ -51,7 +51,7 @@ def mend_line(line: bytes) -> bytes:
     """Give a line of a server as imapclient can take it.
 
     A COPYUID that comes without its beginning gets one: imaplib gives up on it, and Exchange 2013 sends MOVE's so. News of
-    flags that name no UID are passed over: imapclient would take the sequence number for one, and keeps news for the next FETCH.
+    flags that name no UID are passed over: imapclient would take the sequence number for one, and news stay until a FETCH.
     """
     if line.startswith(b"[COPYUID "):
         return b"* OK " + line
