@@ -32,7 +32,7 @@ MAILS = 80
 WATCH = "Staff"
 FOREIGN = "not ours to delete"
 STALE_LOCK_SECONDS = 300
-"""A Dovecot session that is killed can leave a lock file, which the others wait for: two minutes at most."""
+"""A Dovecot session that is killed can leave a lock file, which the others wait for: two minutes at most. A pass waits for one."""
 RACES = 1
 """Mails of a round that Dovecot may leave in two places: two clients that move the same mail in the same moment get a copy each,
 and neither is told. Seen in three of 460 rounds."""
@@ -128,10 +128,18 @@ def test_after_every_death_each_mail_is_in_one_place_and_what_people_did_stands(
         daemon.communicate()
         staff.goes.set()
         thread.join()
+        pass_to_the_end(server, user, state, log)
+        check(outside, staff, wanted, lines(log))
+
+
+def pass_to_the_end(server: Dovecot, user: str, state: Path, log: Path) -> None:
+    """One clean pass; tried again, as the daemon does it, where it gave up waiting for the lock of a session that was killed."""
+    for _ in range(3):
         last = start(server, user, state, log)
         _, said = last.communicate(timeout=STALE_LOCK_SECONDS)
-        assert last.returncode == 0, said.decode()
-        check(outside, staff, wanted, lines(log))
+        if b"no answer in time" not in said:
+            break
+    assert last.returncode == 0, said.decode()
 
 
 def check(outside: Outside, staff: Staff, wanted: dict[str, str], asked: list[str]) -> None:
