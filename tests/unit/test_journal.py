@@ -14,7 +14,8 @@ import pytest
 from cubbyd.errors import IllegalTransition
 from cubbyd.filing.decision import Hold
 from cubbyd.journal import Change, Journal, Record, open_database
-from cubbyd.journal.journal import LONGEST_ERROR, PARAMETERS_AT_ONCE
+from cubbyd.journal.journal import LONGEST_ERROR
+from cubbyd.journal.schema import PARAMETERS_AT_ONCE
 from cubbyd.journal.store import DATABASE_NAME
 from cubbyd.lifecycle import State
 from cubbyd.message.identity import Fingerprint

@@ -18,14 +18,11 @@ import sqlalchemy as sa
 from cubbyd.errors import IllegalTransition
 from cubbyd.journal.digest import DigestBook
 from cubbyd.journal.record import MARKED_DELETED, Change, Mark, PollOutcome, Record, Selection, Undo, Wait
-from cubbyd.journal.schema import folder, in_mailbox, message, poll, undo
+from cubbyd.journal.schema import PARAMETERS_AT_ONCE, folder, in_mailbox, message, poll, undo
 from cubbyd.journal.sighting import SightingBook
 from cubbyd.journal.tally import Tally
 from cubbyd.lifecycle import BEING_UNDONE, SETTLED, TAKEN_BACK, UNFILED, UNFINISHED, VOIDABLE, WAITING, State, sources_of
 from cubbyd.message.identity import Fingerprint
-
-PARAMETERS_AT_ONCE = 500
-"""Values in one IN (…): SQLite takes 32,766 parameters, older builds 999."""
 
 LONGEST_ERROR = 300
 """Characters of an error that are kept."""

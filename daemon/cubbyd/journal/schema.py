@@ -30,6 +30,9 @@ from sqlalchemy import (
 SCHEMA_VERSION = "0007"
 """The newest step in migrations/; a state file of this version needs no migrating, and Alembic is not loaded for it."""
 
+PARAMETERS_AT_ONCE = 500
+"""Values in one IN (…): SQLite takes 32,766 parameters, older builds 999."""
+
 
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware time in UTC; SQLite keeps no time zone, so it is taken off on the way in and put back on the way out."""

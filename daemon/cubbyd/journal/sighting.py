@@ -15,10 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from cubbyd.journal.schema import message, shelf, sighting
+from cubbyd.journal.schema import PARAMETERS_AT_ONCE, message, shelf, sighting
 from cubbyd.message.identity import Fingerprint, MessageKey
-
-PARAMETERS_AT_ONCE = 500
 
 _ACCEPT = (
     sighting.update()
